@@ -1,0 +1,254 @@
+"""Is a task fresh on a tree, and if not, why: the rules of freshness, in the one place that decides.
+
+A pure function of the tree, the lock entries in it and the manifest, so that it survives clone, branch
+switch, cherry-pick and rebase. What explains a decision is made by the code that takes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from orchestra.model.entries import LockEntry
+from orchestra.model.graph import Graph
+from orchestra.model.keys import NO_OUTPUTS, Parts, definition_of
+from orchestra.model.patterns import PatternSet
+from orchestra.model.tasks import AgentSpec, Manifest, Task
+from orchestra.model.trees import FileState, Tree
+
+
+class State(StrEnum):
+    """What a task is on a tree."""
+
+    FRESH = "fresh"
+    STALE = "stale"
+    BLOCKED = "blocked"
+
+
+class ReasonKind(StrEnum):
+    """Why a task is stale."""
+
+    NEVER_BUILT = "never-built"
+    PROMPT_CHANGED = "prompt-changed"
+    DEFINITION_CHANGED = "definition-changed"
+    AGENT_CHANGED = "agent-changed"
+    INPUT_CHANGED = "input-changed"
+    NEED_CHANGED = "need-changed"
+    OUTPUT_MISSING = "output-missing"
+    DRIFTED = "drifted"
+    FORCED = "forced"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason with its evidence: the path, task or part it is about, its old and its new value."""
+
+    kind: ReasonKind
+    subject: str | None = None
+    old: str | None = None
+    new: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.subject}" if self.subject else str(self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something about a fresh task that a person may want to know: `drifted` or `superseded`, and the path."""
+
+    kind: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided about a task on a tree, with the parts of its key as they are there."""
+
+    task: str
+    state: State
+    parts: Parts
+    reasons: tuple[Reason, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def fresh(self) -> bool:
+        """Whether nothing needs to run."""
+        return self.state is State.FRESH
+
+    @property
+    def key(self) -> str:
+        """The action key of the task on this tree."""
+        return self.parts.key
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that a decision depends on.
+
+    `entries` are the lock entries by task, those of tasks that left the manifest included. `passed` tells
+    whether a green verdict is remembered for a check task's key.
+    """
+
+    manifest: Manifest
+    graph: Graph
+    tree: Tree
+    entries: Mapping[str, LockEntry]
+    passed: Callable[[str], bool] = field(default=lambda key: False)
+
+
+def read_set(task: Task, tree: Tree) -> tuple[str, ...]:
+    """RO(t): the files that the task reads by declaration and does not write by declaration."""
+    return tuple(path for path in _read(task, tree) if not _writes(task).matches(path))
+
+
+def rewrite_set(task: Task, tree: Tree) -> tuple[str, ...]:
+    """The files that match both the declared read and the declared write patterns (formatters)."""
+    return tuple(path for path in _read(task, tree) if _writes(task).matches(path))
+
+
+def _read(task: Task, tree: Tree) -> tuple[str, ...]:
+    if not task.claims.read:
+        return ()
+    unread = PatternSet.of(task.claims.unread)
+    return tuple(p for p in tree.matching(PatternSet.of(task.claims.read)) if not unread.matches(p))
+
+
+def _writes(task: Task) -> PatternSet:
+    return PatternSet.of(task.claims.write or ())
+
+
+def reads_path(task: Task, path: str) -> bool:
+    """Whether the task declares to read the path."""
+    claims = task.claims
+    return PatternSet.of(claims.read).matches(path) and not PatternSet.of(claims.unread).matches(path)
+
+
+def agent_spec(task: Task, manifest: Manifest) -> AgentSpec | None:
+    """The description of the agent that a task names, None where it names none."""
+    return manifest.agents[task.agent] if task.agent is not None else None
+
+
+def decide(task: Task, at: Situation, *, forced: bool = False) -> Decision:
+    """Decide one task, taking its needs as settled: only what is recorded of them is looked at."""
+    entry = None if task.claims.is_check else at.entries.get(task.name)
+    definition = definition_of(task, agent_spec(task, at.manifest))
+    inputs, changed = _inputs(task, at, entry)
+    needs = _needs(task, at)
+    parts = Parts(definition, inputs, needs)
+    reasons: list[Reason] = []
+    notes: list[Note] = []
+    if task.claims.is_check:
+        if not at.passed(parts.key):
+            reasons.append(Reason(ReasonKind.NEVER_BUILT))
+    elif entry is None:
+        reasons.append(Reason(ReasonKind.NEVER_BUILT))
+    else:
+        reasons += _definition_changes(entry, definition)
+        reasons += changed
+        reasons += _need_changes(entry, needs)
+        found, notes = _output_changes(task, at, entry)
+        reasons += found
+    if forced:
+        reasons.append(Reason(ReasonKind.FORCED))
+    state = State.STALE if reasons else State.FRESH
+    return Decision(task.name, state, parts, tuple(reasons), tuple(notes))
+
+
+def decide_all(at: Situation) -> Mapping[str, Decision]:
+    """Decide every task on one tree, for `status` and `explain`.
+
+    A task with no reason of its own that needs a stale one is blocked: whether it must run shows once that
+    one has landed.
+    """
+    decisions: dict[str, Decision] = {}
+    for name in at.graph.order:
+        task = at.graph.task(name)
+        decision = decide(task, at)
+        if decision.fresh and any(not decisions[need].fresh for need in task.needs):
+            decision = Decision(name, State.BLOCKED, decision.parts, (), decision.notes)
+        decisions[name] = decision
+    return decisions
+
+
+def _inputs(
+    task: Task, at: Situation, entry: LockEntry | None
+) -> tuple[Mapping[str, FileState], list[Reason]]:
+    """Today's inputs part, with what counts as unchanged at its recorded value, and what did change."""
+    today = {path: at.tree.files[path] for path in read_set(task, at.tree)}
+    if entry is None:
+        return today, []
+    recorded = entry.parts.inputs
+    if today == recorded:
+        return recorded, []
+    own = [entry, *(at.entries[name] for name in at.graph.after(task.name) if name in at.entries)]
+    inputs: dict[str, FileState] = {}
+    reasons: list[Reason] = []
+    for path in sorted({*today, *recorded}):
+        was, now = recorded.get(path), today.get(path)
+        # A change that the task itself or one ordered after it made is no news to it.
+        if was != now and not any(path in e.outputs and e.outputs[path] == now for e in own):
+            reasons.append(Reason(ReasonKind.INPUT_CHANGED, path, was, now))
+            value = now
+        else:
+            value = was
+        if value is not None:
+            inputs[path] = value
+    return inputs, reasons
+
+
+def _needs(task: Task, at: Situation) -> Mapping[str, str]:
+    needs: dict[str, str] = {}
+    for name in task.needs:
+        if at.graph.task(name).claims.is_check:
+            needs[name] = NO_OUTPUTS
+        elif name in at.entries:
+            needs[name] = at.entries[name].outputs_digest()
+    return needs
+
+
+def _definition_changes(entry: LockEntry, today: Mapping[str, str]) -> list[Reason]:
+    kinds = {"prompt": ReasonKind.PROMPT_CHANGED, "agent": ReasonKind.AGENT_CHANGED}
+    recorded = entry.parts.definition
+    return [
+        Reason(kinds.get(part, ReasonKind.DEFINITION_CHANGED), part, recorded.get(part), today.get(part))
+        for part in sorted({*recorded, *today})
+        if recorded.get(part) != today.get(part)
+    ]
+
+
+def _need_changes(entry: LockEntry, today: Mapping[str, str]) -> list[Reason]:
+    recorded = entry.parts.needs
+    return [
+        Reason(ReasonKind.NEED_CHANGED, name, recorded.get(name), today.get(name))
+        for name in sorted({*recorded, *today})
+        if recorded.get(name) != today.get(name)
+    ]
+
+
+def _output_changes(task: Task, at: Situation, entry: LockEntry) -> tuple[list[Reason], list[Note]]:
+    """What became of the paths that the task left behind: missing, superseded or drifted."""
+    reasons: list[Reason] = []
+    notes: list[Note] = []
+    others = [other for name, other in at.entries.items() if name != task.name]
+    known: dict[str, FileState | None] = {**entry.rewrites, **entry.outputs}
+    for path in rewrite_set(task, at.tree):
+        known.setdefault(path, None)
+    for path in sorted(known):
+        was, now = known[path], at.tree.state(path)
+        if was == now:
+            continue
+        makers = [other.task for other in others if path in other.outputs and other.outputs[path] == now]
+        if now is None and path in entry.created and not makers:
+            reasons.append(Reason(ReasonKind.OUTPUT_MISSING, path, was, None))
+        elif makers:
+            before = at.graph.before(task.name)
+            if reads_path(task, path) and any(maker in before for maker in makers):
+                reasons.append(Reason(ReasonKind.INPUT_CHANGED, path, was, now))
+            else:
+                notes.append(Note("superseded", path))
+        elif task.on_drift == "rerun":
+            reasons.append(Reason(ReasonKind.DRIFTED, path, was, now))
+        else:
+            notes.append(Note("drifted", path))
+    return reasons, notes

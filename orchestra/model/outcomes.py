@@ -1,0 +1,120 @@
+"""How an attempt or a task ended, whose fault it was, and what it used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """How one attempt ended."""
+
+    SUCCESS = "success"
+    NO_CHANGE = "no-change"
+    FAILED = "failed"
+    DENIED = "denied"
+    CHECK_FAILED = "check-failed"
+    TIMED_OUT = "timed-out"
+    INTERRUPTED = "interrupted"
+    NOT_STARTED = "not-started"
+    CAPTURE_FAILED = "capture-failed"
+
+    @property
+    def good(self) -> bool:
+        """Whether the attempt did what it was asked."""
+        return self in (Outcome.SUCCESS, Outcome.NO_CHANGE)
+
+
+class Fault(StrEnum):
+    """Whose fault it is that an attempt did not succeed."""
+
+    AGENT = "agent"
+    PROJECT = "project"
+    ENVIRONMENT = "environment"
+    PERSON = "person"
+
+
+class Final(StrEnum):
+    """How a selected task ended in one build: each has exactly one of these."""
+
+    LANDED = "landed"
+    NO_CHANGE = "no-change"
+    PASSED = "passed"
+    FRESH = "fresh"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    SKIPPED = "skipped"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def settled_well(self) -> bool:
+        """Whether tasks that need this one may go on."""
+        return self in (Final.LANDED, Final.NO_CHANGE, Final.PASSED, Final.FRESH)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an attempt used at its model: tokens, and USD; None is unknown, never invented."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    usd: float | None = None
+
+    @property
+    def tokens(self) -> int | None:
+        """All tokens together, or None where none is known."""
+        known = [
+            n
+            for n in (self.input_tokens, self.output_tokens, self.cache_read_tokens, self.cache_write_tokens)
+            if n is not None
+        ]
+        return sum(known) if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ended.
+
+    `status` is its exit status, None where a signal ended it; `signal` that signal's number. `stopped` says
+    why we ended it ("timeout", "interrupt"), None where it ended by itself. `cpu_s` is user plus system time
+    of it and all its descendants in seconds; `peak_bytes` the largest resident size of any one of them;
+    `survivors` how many descendants were still alive when it ended and had to be killed.
+    """
+
+    status: int | None
+    signal: int | None = None
+    stopped: str | None = None
+    cpu_s: float = 0.0
+    peak_bytes: int = 0
+    survivors: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended by itself with status 0."""
+        return self.status == 0 and self.stopped is None
+
+    def describe(self) -> str:
+        """The ending in words: `exit status 1`, `killed by signal 9`."""
+        if self.signal is not None:
+            return f"killed by signal {self.signal}"
+        return f"exit status {self.status}"
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One phase of an attempt (prepare, setup, agent, check, capture): start and end, seconds since the epoch."""
+
+    name: str
+    started: float
+    ended: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Why a task did not start earlier: the cause (needs, order, slot, alone), the task waited for, seconds."""
+
+    cause: str
+    seconds: float
+    task: str | None = None

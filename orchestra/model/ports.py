@@ -1,0 +1,237 @@
+"""The seams between the engine and the world, as protocols of at most seven methods each.
+
+Every seam has a real implementation and a double that is part of the package (simulated executor, in-memory
+Git, manual clock), and both pass the same contract tests. What crosses them are the frozen values below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from orchestra.model.agents import AgentEvent
+from orchestra.model.events import Event
+from orchestra.model.outcomes import Fault, Outcome, Phase, Usage
+from orchestra.model.tasks import Task
+from orchestra.model.trees import Tree
+
+
+class Clock(Protocol):
+    """Time, in seconds."""
+
+    def now(self) -> float:
+        """Seconds since the epoch, for records."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since some moment, never going back, for durations."""
+        ...
+
+
+class Listener(Protocol):
+    """Whoever wants to know what happens: terminal, log, database, report."""
+
+    def notify(self, event: Event) -> None:
+        """Take one event."""
+        ...
+
+
+# --- Git -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The result of a merge in memory: the tree's id, or the paths that conflict."""
+
+    tree: str | None
+    conflicts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CommitRequest:
+    """A commit to make: a tree (by tree or commit id) with some files replaced, parents and a message."""
+
+    tree: str
+    parents: tuple[str, ...]
+    message: str
+    edits: tuple[tuple[str, bytes | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RefUpdate:
+    """Move a ref from `old` to `new`: None is absent; `old` is not looked at where `force` is set."""
+
+    ref: str
+    new: str | None
+    old: str | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """What came of moving the person's branch.
+
+    `done`, or not: `moved_to` where the branch no longer stood at the old commit, and whether that one
+    descends from it; `in_the_way` are the person's files that would have been overwritten; `message` what
+    git said.
+    """
+
+    done: bool
+    moved_to: str | None = None
+    descends: bool = False
+    in_the_way: tuple[str, ...] = ()
+    message: str = ""
+
+
+class Git(Protocol):
+    """What the engine needs of a repository."""
+
+    def resolve(self, ref: str) -> str | None:
+        """The id that a ref stands for, None where there is no such ref."""
+        ...
+
+    def tree(self, commit: str) -> Tree:
+        """The files of a commit (or of a tree)."""
+        ...
+
+    def read(self, ids: Sequence[str]) -> tuple[bytes, ...]:
+        """The contents of blobs."""
+        ...
+
+    def merge(self, base: str, ours: str, theirs: str) -> Merged:
+        """Merge in memory what two commits changed since a base."""
+        ...
+
+    def commit(self, request: CommitRequest) -> str:
+        """Make a commit in the person's name; no ref names it yet."""
+        ...
+
+    def update_refs(self, updates: tuple[RefUpdate, ...]) -> bool:
+        """Move refs, all or none; False where one of them no longer stood at its old value."""
+        ...
+
+    def advance(self, branch: str, old: str, new: str) -> Advance:
+        """Move the person's branch (`refs/heads/...`) and the checkout that holds it, or nothing at all."""
+        ...
+
+
+# --- Executor ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptOrder:
+    """An attempt to start: the task, the commit it starts from, and what the agent is told beside its prompt.
+
+    `number` counts the attempts of this task in this build from 1. `keep` is the ref that keeps what it did
+    if it succeeds.
+    """
+
+    attempt: str
+    task: Task
+    number: int
+    base: str
+    keep: str
+    told: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyOrder:
+    """A commit to verify with the project's command in a slot; `task` is whose result it holds, if one's."""
+
+    name: str
+    commit: str
+    command: str
+    task: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The attempt has its slot (a small number) and its log (a path)."""
+
+    attempt: str
+    slot: int
+    log: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseBegan:
+    """An attempt entered a phase."""
+
+    attempt: str
+    phase: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSaid:
+    """The agent of an attempt did something."""
+
+    attempt: str
+    event: AgentEvent
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnded:
+    """An attempt has ended and its slot is free again.
+
+    `result` is the commit that holds what it did on its base, set for SUCCESS and where there was something
+    to keep; `tail` the last lines of the log; `told` whether its agent can be told what happened, so that
+    another attempt may differ; `changed_bytes` the size of all files as it left them that it changed.
+    """
+
+    attempt: str
+    outcome: Outcome
+    fault: Fault | None = None
+    detail: str = ""
+    result: str | None = None
+    summary: str = ""
+    tail: tuple[str, ...] = ()
+    log: str = ""
+    phases: tuple[Phase, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    exit_status: int | None = None
+    signal: int | None = None
+    cpu_s: float = 0.0
+    peak_bytes: int = 0
+    changed_bytes: int = 0
+    told: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyEnded:
+    """A verification has ended. `passed` is None where it gave no verdict: interrupted, or not started."""
+
+    name: str
+    passed: bool | None
+    detail: str = ""
+    tail: tuple[str, ...] = ()
+    log: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The person asked to stop."""
+
+
+Happening = Started | PhaseBegan | AgentSaid | AttemptEnded | VerifyEnded | Interrupted
+
+
+class Executor(Protocol):
+    """Where attempts and verifications are carried out."""
+
+    def start(self, order: AttemptOrder) -> None:
+        """Start an attempt; all that comes of it is told by `poll`."""
+        ...
+
+    def verify(self, order: VerifyOrder) -> None:
+        """Start a verification."""
+        ...
+
+    def poll(self) -> tuple[Happening, ...]:
+        """Wait until something has happened and tell it; returns () only if nothing is under way."""
+        ...
+
+    def stop(self, *, now: bool) -> None:
+        """End all that is under way: politely with a few seconds' grace, or at once."""
+        ...

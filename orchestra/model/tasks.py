@@ -1,0 +1,138 @@
+"""Tasks and all that the manifest says, as values: what every other room works on.
+
+Durations are seconds. Paths are relative to the root of the repository, with `/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from orchestra.model.errors import Place
+
+EVERYTHING = "**"
+"""The pattern that matches every path."""
+
+AgentKind = Literal["claude-code", "command", "script"]
+OnDrift = Literal["accept", "rerun"]
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """The path patterns that a task may write or depends on.
+
+    `write` is None where nobody said (unknown claims), () for a check task. `read` are the declared read
+    patterns and `unread` what they leave out. `exclusive`: the task runs alone.
+    """
+
+    write: tuple[str, ...] | None = None
+    read: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    exclusive: bool = False
+    declared: bool = False
+
+    @property
+    def is_check(self) -> bool:
+        """Whether the task declares that it writes nothing."""
+        return self.write == () and not self.exclusive
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt file: its path, its text without front matter, and its title (the first heading or line)."""
+
+    path: str
+    text: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A named unit of the manifest, with a prompt for an agent or a command to run.
+
+    `index` is its place in manifest order. `agent` is the name of its agent, None where none is named and
+    the first installed one serves (and for `run`). `env` are values that are set and are part of the key;
+    `passes` are names passed through, which are not. `timeout` is in seconds. `place` is where it was written.
+    """
+
+    name: str
+    index: int
+    claims: Claims
+    prompt: Prompt | None = None
+    run: str | None = None
+    agent: str | None = None
+    needs: tuple[str, ...] = ()
+    priority: int = 0
+    check: str | None = None
+    timeout: float = 45 * 60.0
+    env: tuple[tuple[str, str], ...] = ()
+    passes: tuple[str, ...] = ()
+    on_drift: OnDrift = "accept"
+    place: Place = field(default=Place("orchestra.yaml"), compare=False)
+
+    @property
+    def title(self) -> str:
+        """One line that says what the task is about."""
+        return self.prompt.title if self.prompt else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSpec:
+    """An agent as the manifest describes it: `env` are values set, `passes` names passed through."""
+
+    name: str
+    kind: AgentKind
+    model: str | None = None
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    passes: tuple[str, ...] = ()
+    permissions: Literal["edit", "full"] = "edit"
+    max_turns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Worktrees:
+    """How slots are made ready: where they lie, what sets them up, what is copied in, what survives a reset."""
+
+    dir: str | None = None
+    setup: str | None = None
+    setup_inputs: tuple[str, ...] = ()
+    copy: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Integrate:
+    """How results land: onto which branch, verified by which command, in whose name."""
+
+    into: str | None = None
+    verify: str | None = None
+    author: Literal["user", "agent"] = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All that was read from `orchestra.yaml` and the prompts, checked.
+
+    `tasks` are in manifest order, `source` is the manifest's path (None where there is only `prompts/`),
+    `prompts` the patterns that find prompt files, `jobs` how many attempts may run at once (None: by the
+    machine).
+    """
+
+    tasks: tuple[Task, ...]
+    agents: Mapping[str, AgentSpec]
+    source: str | None = None
+    prompts: tuple[str, ...] = ("prompts/**/*.md",)
+    jobs: int | None = None
+    worktrees: Worktrees = Worktrees()
+    integrate: Integrate = Integrate()
+    allow_protected: tuple[str, ...] = ()
+
+    def task(self, name: str) -> Task:
+        """The task of that name; KeyError where there is none."""
+        for task in self.tasks:
+            if task.name == name:
+                return task
+        raise KeyError(name)
