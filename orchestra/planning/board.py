@@ -1,0 +1,145 @@
+"""The board: where each selected task of a build stands, and the one function that moves it.
+
+It knows nothing of git, processes or time but the moments that it is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+
+from orchestra.model.freshness import Decision
+from orchestra.model.graph import EdgeKind, Graph
+from orchestra.model.outcomes import Final, Wait
+
+
+class Stage(Enum):
+    """Where a task stands: before its decision, waiting to start, under way, at the landing, or settled."""
+
+    WAITING = "waiting"
+    QUEUED = "queued"
+    RUNNING = "running"
+    LANDING = "landing"
+    SETTLED = "settled"
+
+
+ALLOWED = {
+    Stage.WAITING: {Stage.QUEUED, Stage.SETTLED},
+    Stage.QUEUED: {Stage.RUNNING, Stage.SETTLED},
+    # A result goes to the landing, or the attempt failed.
+    Stage.RUNNING: {Stage.LANDING, Stage.SETTLED},
+    # Landed or rejected, or once more on the new tip.
+    Stage.LANDING: {Stage.QUEUED, Stage.SETTLED},
+    # Found stale again at the end of the build.
+    Stage.SETTLED: {Stage.WAITING},
+}
+
+
+@dataclass(slots=True)
+class Card:
+    """One task's place on the board, with what was decided and counted about it."""
+
+    name: str
+    stage: Stage = Stage.WAITING
+    final: Final | None = None
+    decision: Decision | None = None
+    attempts: int = 0
+    conflicts: int = 0
+    reds: int = 0
+    alone: bool = False
+    told: str = ""
+    queued_at: float = 0.0
+    settled_at: float = 0.0
+    waits: list[Wait] = field(default_factory=list)
+
+
+class Board:
+    """The tasks of one build."""
+
+    def __init__(self, graph: Graph, selected: frozenset[str]) -> None:
+        self._graph = graph
+        self._cards = {name: Card(name) for name in graph.order if name in selected}
+        self._incoming = {
+            name: tuple(edge for edge in graph.incoming(name) if edge.first in selected)
+            for name in self._cards
+        }
+
+    def __iter__(self) -> Iterator[Card]:
+        return iter(self._cards.values())
+
+    def card(self, name: str) -> Card:
+        """The card of a task."""
+        return self._cards[name]
+
+    def move(self, card: Card, stage: Stage, *, at: float, final: Final | None = None) -> None:
+        """The one function that changes where a task stands; a move that is not allowed is a bug."""
+        if stage not in ALLOWED[card.stage]:
+            raise AssertionError(f"{card.name}: {card.stage.value} → {stage.value}")
+        if (final is None) == (stage is Stage.SETTLED):
+            raise AssertionError(f"{card.name}: settled means with a final outcome")
+        card.stage = stage
+        card.final = final
+        if stage is Stage.QUEUED:
+            card.queued_at = at
+        elif stage is Stage.SETTLED:
+            card.settled_at = at
+
+    def count(self, stage: Stage) -> int:
+        """How many tasks stand there."""
+        return sum(card.stage is stage for card in self._cards.values())
+
+    def decidable(self) -> tuple[Card, ...]:
+        """Tasks whose every predecessor is settled, in order."""
+        return tuple(
+            card for card in self._cards.values() if card.stage is Stage.WAITING and not self._open(card.name)
+        )
+
+    def failed_need(self, name: str) -> Card | None:
+        """A needed task that did not end well, None where all did."""
+        for edge in self._incoming[name]:
+            first = self._cards[edge.first]
+            if edge.kind is EdgeKind.NEED and first.final is not None and not first.final.settled_well:
+                return first
+        return None
+
+    def last_wait(self, name: str, since: float) -> Wait | None:
+        """What a task that became free waited for longest: its predecessor that settled last."""
+        edges = [edge for edge in self._incoming[name] if self._cards[edge.first].settled_at > since]
+        if not edges:
+            return None
+        last = max(edges, key=lambda edge: self._cards[edge.first].settled_at)
+        return Wait(last.kind.value, self._cards[last.first].settled_at - since, last.first)
+
+    def startable(self, jobs: int) -> Card | None:
+        """The task to start next, None where none may: by priority, critical path, manifest order.
+
+        A task that must run alone waits until nothing else is under way, and then nothing else starts.
+        """
+        under_way = [c for c in self._cards.values() if c.stage in (Stage.RUNNING, Stage.LANDING)]
+        running = sum(card.stage is Stage.RUNNING for card in under_way)
+        if running >= jobs or any(card.alone for card in under_way):
+            return None
+        queued = sorted(
+            (card for card in self._cards.values() if card.stage is Stage.QUEUED),
+            key=lambda c: self._rank(c.name),
+        )
+        for card in queued:
+            if not card.alone or not under_way:
+                return card
+        return None
+
+    def settled(self) -> bool:
+        """Whether every task is settled."""
+        return all(card.stage is Stage.SETTLED for card in self._cards.values())
+
+    def finals(self) -> Iterable[tuple[str, Final]]:
+        """Each settled task with its final outcome."""
+        return ((card.name, card.final) for card in self._cards.values() if card.final is not None)
+
+    def _open(self, name: str) -> bool:
+        return any(self._cards[edge.first].stage is not Stage.SETTLED for edge in self._incoming[name])
+
+    def _rank(self, name: str) -> tuple[int, int, int]:
+        task = self._graph.task(name)
+        return (-task.priority, -self._graph.tail(name), task.index)

@@ -1,0 +1,151 @@
+"""The simulated executor and the manual clock: the doubles with which plans and tests drive the real engine.
+
+An attempt takes the time that its script says and leaves the result that its script says; time moves only when
+somebody waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+
+from orchestra.model.outcomes import Fault, Outcome, Phase
+from orchestra.model.patterns import compile_pattern
+from orchestra.model.ports import (
+    AttemptEnded,
+    AttemptOrder,
+    CommitRequest,
+    Git,
+    Happening,
+    Interrupted,
+    Started,
+    VerifyEnded,
+    VerifyOrder,
+)
+from orchestra.model.tasks import Task
+from orchestra.model.trees import Tree
+
+
+@dataclass(slots=True)
+class ManualClock:
+    """A clock that stands still until it is moved. Implements Clock."""
+
+    seconds: float = 0.0
+
+    def now(self) -> float:
+        """See `orchestra.model.ports.Clock`."""
+        return self.seconds
+
+    def monotonic(self) -> float:
+        """See `orchestra.model.ports.Clock`."""
+        return self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What a simulated attempt does: takes `seconds`, edits files, ends with an outcome.
+
+    `told` is whether its agent could be told what happened to the result.
+    """
+
+    seconds: float = 1.0
+    edits: tuple[tuple[str, bytes | None], ...] = ()
+    outcome: Outcome = Outcome.SUCCESS
+    detail: str = ""
+    told: bool = False
+
+
+def pessimist(order: AttemptOrder, tree: Tree) -> Script:
+    """What a build that is only planned assumes: every attempt succeeds and changes all that it may.
+
+    So dependents are shown as running; early cutoff can only make the real build shorter.
+    """
+    if order.task.claims.is_check:
+        return Script()
+    content = f"simulated by {order.attempt}\n".encode()
+    return Script(edits=tuple((path, content) for path in _assumed_outputs(order.task)))
+
+
+def _assumed_outputs(task: Task) -> tuple[str, ...]:
+    if not task.claims.write:
+        return (f"simulated/{task.name}",)
+    return tuple(dict.fromkeys(compile_pattern(text).sample() for text in task.claims.write))
+
+
+@dataclass(slots=True)
+class SimulatedExecutor:
+    """Carries out attempts by script on an in-memory Git. Implements Executor.
+
+    `behave` says what an attempt does, `verdict` whether a tree passes verification, `interrupts` at which
+    moments the person asks to stop.
+    """
+
+    git: Git
+    clock: ManualClock
+    behave: Callable[[AttemptOrder, Tree], Script] = pessimist
+    verdict: Callable[[Tree], bool] = field(default=lambda tree: True)
+    verify_seconds: float = 0.0
+    interrupts: list[float] = field(default_factory=list)
+    peak: int = 0
+    _under_way: list[tuple[float, int, AttemptOrder | VerifyOrder, float]] = field(default_factory=list)
+    _count: int = 0
+    _told: list[Happening] = field(default_factory=list)
+
+    def start(self, order: AttemptOrder) -> None:
+        """See `orchestra.model.ports.Executor`."""
+        seconds = self.behave(order, self.git.tree(order.base)).seconds
+        self._push(seconds, order)
+        self._told.append(Started(order.attempt, slot=1, log=""))
+        running = sum(isinstance(item[2], AttemptOrder) for item in self._under_way)
+        self.peak = max(self.peak, running)
+
+    def verify(self, order: VerifyOrder) -> None:
+        """See `orchestra.model.ports.Executor`."""
+        self._push(self.verify_seconds, order)
+
+    def poll(self) -> tuple[Happening, ...]:
+        """See `orchestra.model.ports.Executor`."""
+        if self._told:
+            told, self._told = tuple(self._told), []
+            return told
+        if not self._under_way:
+            return ()
+        if self.interrupts and self.interrupts[0] <= self._under_way[0][0]:
+            self.clock.seconds = max(self.clock.seconds, self.interrupts.pop(0))
+            return (Interrupted(),)
+        ends, _, order, began = heappop(self._under_way)
+        self.clock.seconds = max(self.clock.seconds, ends)
+        if isinstance(order, VerifyOrder):
+            passed = self.verdict(self.git.tree(order.commit))
+            return (VerifyEnded(order.name, passed, "" if passed else "red", seconds=ends - began),)
+        return (self._ended(order, began),)
+
+    def stop(self, *, now: bool) -> None:
+        """See `orchestra.model.ports.Executor`."""
+        for _, _, order, began in sorted(self._under_way):
+            if isinstance(order, VerifyOrder):
+                self._told.append(VerifyEnded(order.name, None, "interrupted"))
+            else:
+                phases = (Phase("agent", began, self.clock.seconds),)
+                self._told.append(
+                    AttemptEnded(order.attempt, Outcome.INTERRUPTED, Fault.PERSON, phases=phases)
+                )
+        self._under_way.clear()
+
+    def _push(self, seconds: float, order: AttemptOrder | VerifyOrder) -> None:
+        self._count += 1
+        heappush(self._under_way, (self.clock.seconds + seconds, self._count, order, self.clock.seconds))
+
+    def _ended(self, order: AttemptOrder, began: float) -> AttemptEnded:
+        tree = self.git.tree(order.base)
+        script = self.behave(order, tree)
+        phases = (Phase("agent", began, self.clock.seconds),)
+        if not script.outcome.good:
+            return AttemptEnded(
+                order.attempt, script.outcome, Fault.AGENT, script.detail, phases=phases, told=script.told
+            )
+        result = self.git.commit(CommitRequest(order.base, (order.base,), "result", script.edits))
+        if self.git.tree(result).files == tree.files:
+            return AttemptEnded(order.attempt, Outcome.NO_CHANGE, phases=phases, told=script.told)
+        return AttemptEnded(order.attempt, Outcome.SUCCESS, result=result, phases=phases, told=script.told)
