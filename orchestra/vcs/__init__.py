@@ -1,0 +1,1 @@
+"""Everything that touches git: the one command builder, the repository, slots, capture, the in-memory double."""

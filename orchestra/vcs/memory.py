@@ -1,0 +1,156 @@
+"""Git in memory: the double of the repository, for tests and for builds that are only simulated.
+
+Trees are mappings, merges are three-way by file. It passes the same contract tests as the real one where both
+can say something: a conflict within a file is a conflict here even if git could merge its lines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from orchestra.model.ports import Advance, CommitRequest, Merged, RefUpdate
+from orchestra.model.trees import FileState, Tree
+
+REGULAR = "100644"
+
+
+@dataclass(frozen=True, slots=True)
+class _Commit:
+    tree: str
+    parents: tuple[str, ...]
+    message: str
+
+
+@dataclass(slots=True)
+class MemoryGit:
+    """Implements the Git protocol on dictionaries."""
+
+    trees: dict[str, Mapping[str, FileState]] = field(default_factory=dict)
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    commits: dict[str, _Commit] = field(default_factory=dict)
+    refs: dict[str, str] = field(default_factory=dict)
+    _count: int = 0
+
+    def seed(self, tree: Tree, blobs: Mapping[str, bytes]) -> None:
+        """Take over a commit of another repository, with the contents that will be read."""
+        self.commits[tree.commit] = _Commit(self._store(tree.files), (), "")
+        self.blobs.update(blobs)
+
+    def write(self, content: bytes) -> str:
+        """Store a blob; gives its id."""
+        object_id = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+        self.blobs[object_id] = content
+        return object_id
+
+    def commit_files(
+        self, files: Mapping[str, bytes], parents: tuple[str, ...] = (), message: str = ""
+    ) -> str:
+        """Make a commit that holds exactly these files."""
+        states = {path: f"{REGULAR} {self.write(content)}" for path, content in files.items()}
+        return self._commit(self._store(states), parents, message)
+
+    def contents(self, commit: str) -> Mapping[str, bytes]:
+        """The files of a commit with their contents."""
+        return {path: self.blobs[state.split(" ")[1]] for path, state in self.tree(commit).files.items()}
+
+    def resolve(self, ref: str) -> str | None:
+        """See `orchestra.model.ports.Git`."""
+        if ref in self.refs:
+            return self.refs[ref]
+        return ref if ref in self.commits else None
+
+    def tree(self, commit: str) -> Tree:
+        """See `orchestra.model.ports.Git`."""
+        return Tree(commit, self.trees[self._tree_id(commit)])
+
+    def read(self, ids: Sequence[str]) -> tuple[bytes, ...]:
+        """See `orchestra.model.ports.Git`."""
+        return tuple(self.blobs[object_id] for object_id in ids)
+
+    def merge(self, base: str, ours: str, theirs: str) -> Merged:
+        """See `orchestra.model.ports.Git`."""
+        before = self.tree(base).files
+        one, other = self.tree(ours).files, self.tree(theirs).files
+        merged: dict[str, FileState] = {}
+        conflicts: list[str] = []
+        for path in sorted({*before, *one, *other}):
+            was, mine, theirs_now = before.get(path), one.get(path), other.get(path)
+            if mine == theirs_now or theirs_now == was:
+                value = mine
+            elif mine == was:
+                value = theirs_now
+            else:
+                conflicts.append(path)
+                continue
+            if value is not None:
+                merged[path] = value
+        if conflicts:
+            return Merged(None, tuple(conflicts))
+        return Merged(self._store(merged))
+
+    def commit(self, request: CommitRequest) -> str:
+        """See `orchestra.model.ports.Git`."""
+        files = dict(self.trees[self._tree_id(request.tree)])
+        for path, content in request.edits:
+            if content is None:
+                files.pop(path, None)
+            else:
+                files[path] = f"{REGULAR} {self.write(content)}"
+        return self._commit(self._store(files), request.parents, request.message)
+
+    def update_refs(self, updates: tuple[RefUpdate, ...]) -> bool:
+        """See `orchestra.model.ports.Git`."""
+        if any(not update.force and self.refs.get(update.ref) != update.old for update in updates):
+            return False
+        for update in updates:
+            if update.new is None:
+                self.refs.pop(update.ref, None)
+            else:
+                self.refs[update.ref] = update.new
+        return True
+
+    def advance(self, branch: str, old: str, new: str) -> Advance:
+        """See `orchestra.model.ports.Git`."""
+        if self.refs.get(branch) != old:
+            head = self.refs.get(branch)
+            descends = head is not None and self.is_ancestor(old, head)
+            return Advance(False, moved_to=head, descends=descends, message="the branch moved meanwhile")
+        self.refs[branch] = new
+        return Advance(True)
+
+    def is_ancestor(self, old: str, new: str) -> bool:
+        """Whether `old` is in the history of `new`, or is `new`."""
+        return old in self._history(new)
+
+    def message(self, commit: str) -> str:
+        """The commit's message."""
+        return self.commits[commit].message
+
+    def _tree_id(self, name: str) -> str:
+        return self.commits[name].tree if name in self.commits else name
+
+    def _store(self, files: Mapping[str, FileState]) -> str:
+        text = "\0".join(f"{path}\t{files[path]}" for path in sorted(files))
+        tree = hashlib.sha1(text.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
+        self.trees[tree] = dict(files)
+        return tree
+
+    def _commit(self, tree: str, parents: tuple[str, ...], message: str) -> str:
+        # Numbered, since two commits of the same content are two commits.
+        self._count += 1
+        text = f"{self._count} {tree} {parents} {message}"
+        commit = hashlib.sha1(text.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
+        self.commits[commit] = _Commit(tree, parents, message)
+        return commit
+
+    def _history(self, commit: str) -> set[str]:
+        seen: set[str] = set()
+        todo = [commit]
+        while todo:
+            name = todo.pop()
+            if name not in seen:
+                seen.add(name)
+                todo += self.commits[name].parents
+        return seen
