@@ -1,0 +1,1 @@
+"""How results land: audit and queue (pure), the line of commits, verification, advance, reconciliation."""

@@ -1,0 +1,153 @@
+"""The person's branch during a build: where it stands, whether it may move, and why it did not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from orchestra.integration.line import Line
+from orchestra.model.events import BranchAdvanced, BranchBehind, Event
+from orchestra.model.ports import Advance, Clock, Git, RefUpdate
+
+TIPS = "refs/orchestra/tips/"
+PARKED = "refs/orchestra/parked/"
+PARKED_BRANCH = "refs/heads/orchestra/build-"
+DETACHED = "detached"
+FOLLOWED = (TIPS, PARKED, "refs/heads/orchestra/")
+"""The refs that tell what earlier builds left on the way to a branch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which branch a build is for (None: detached), where it stood, and whether it may move at all.
+
+    `taken_up` are the refs of earlier builds whose tip this build began with: they go once it is advanced.
+    `parked` is the branch that shows that tip, if one does.
+    """
+
+    branch: str | None
+    head: str
+    advance: bool = True
+    taken_up: tuple[RefUpdate, ...] = ()
+    parked: str | None = None
+
+
+class Branch:
+    """Follows and moves the target of a build."""
+
+    def __init__(
+        self, git: Git, line: Line, target: Target, clock: Clock, build: str, emit: Callable[[Event], None]
+    ) -> None:
+        self._git = git
+        self._line = line
+        self._target = target
+        self._clock = clock
+        self._build = build
+        self._emit = emit
+        self._at = target.head
+        self._began = line.tip
+        self._refused: Advance | None = None
+        self._given_up = ""
+        self._kept = False
+
+    @property
+    def at(self) -> str:
+        """The commit at which the branch stood when it was last looked at."""
+        return self._at
+
+    @property
+    def movable(self) -> str | None:
+        """The branch, if this build may move it and nothing spoke against it so far."""
+        return self._target.branch if self._target.advance and not self._given_up else None
+
+    @property
+    def advanced(self) -> bool:
+        """Whether the branch stands at the tip."""
+        return self._at == self._line.tip
+
+    def give_up(self, why: str) -> None:
+        """Move the branch no more in this build."""
+        self._given_up = why
+
+    def follow(self) -> None:
+        """Take up what the person committed meanwhile, where nothing of ours waits to be advanced."""
+        if self.movable is None or self._line.tip != self._at:
+            return
+        head = self._git.resolve(self.movable)
+        if head is not None and head != self._at:
+            self._at = head
+            self._line.move(head)
+
+    def keep_tip(self) -> None:
+        """Name the tip by a ref at once, so that nothing can drop it and the next build finds it."""
+        self._git.update_refs((RefUpdate(self._tip_ref(), self._line.tip, force=True),))
+        self._kept = True
+
+    def advance(self) -> Advance | None:
+        """Move the branch to the tip; what came of it, None where it need not or may not move."""
+        branch = self.movable
+        if branch is None or self.advanced:
+            return None
+        tip = self._line.tip
+        done = self._git.advance(branch, self._at, tip)
+        if done.done:
+            self._emit(BranchAdvanced(self._clock.now(), self._build, branch, self._at, tip))
+            self._at = tip
+            self._refused = None
+            self._git.update_refs((*self._drop_tip(), *self._target.taken_up))
+        else:
+            self._refused = done
+        return done
+
+    def merged_with(self, head: str) -> None:
+        """The tip now holds the branch's own commits up to `head`."""
+        self._at = head
+
+    def finish(self) -> None:
+        """Park the tip where the branch does not stand at it, and say what to type."""
+        tip = self._line.tip
+        if self.advanced:
+            return
+        if tip == self._began and self._target.parked is not None:
+            # Nothing is new: what the earlier build left stays as it is.
+            self._say_behind(self._target.parked)
+            return
+        name = PARKED_BRANCH + self._build
+        place = self._target.branch.removeprefix("refs/") if self._target.branch else DETACHED
+        self._git.update_refs(
+            (
+                RefUpdate(name, tip, force=True),
+                RefUpdate(f"{PARKED}{self._build}/{place}", tip, force=True),
+                *self._drop_tip(),
+                *self._target.taken_up,
+            )
+        )
+        self._say_behind(name.removeprefix("refs/heads/"))
+
+    def _say_behind(self, parked: str) -> None:
+        why, paths = self._why()
+        branch = self._target.branch
+        hint = f"git merge {parked}"
+        now = self._clock.now()
+        self._emit(BranchBehind(now, self._build, branch, parked, self._line.tip, why, hint, paths))
+
+    def _drop_tip(self) -> tuple[RefUpdate, ...]:
+        kept, self._kept = self._kept, False
+        return (RefUpdate(self._tip_ref(), None, force=True),) if kept else ()
+
+    def _why(self) -> tuple[str, tuple[str, ...]]:
+        if self._target.branch is None:
+            return "HEAD is detached", ()
+        if not self._target.advance:
+            return "asked not to advance", ()
+        if self._given_up:
+            return self._given_up, ()
+        if self._refused is not None and self._refused.in_the_way:
+            return "your files are in the way", self._refused.in_the_way
+        if self._refused is not None:
+            return self._refused.message, ()
+        return "interrupted", ()
+
+    def _tip_ref(self) -> str:
+        place = self._target.branch.removeprefix("refs/") if self._target.branch else DETACHED
+        return f"{TIPS}{self._build}/{place}"

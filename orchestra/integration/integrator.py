@@ -1,0 +1,185 @@
+"""The integrator: takes captured results one by one through audit, merge, verification and landing.
+
+It moves the line and the branch; what a result's fate means for its task is the engine's to decide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestra.integration.audit import Violation
+from orchestra.integration.branch import Branch
+from orchestra.integration.landing import Candidate, Conflict, LandingQueue, Prepared, prepare
+from orchestra.integration.line import Line
+from orchestra.integration.verify import Verdict, Verifier
+from orchestra.model.ports import CommitRequest, Git, VerifyEnded
+from orchestra.model.tasks import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """The result is on the tip."""
+
+    candidate: Candidate
+    commit: str
+    paths: tuple[str, ...]
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The audit found paths that the task may not touch."""
+
+    candidate: Candidate
+    violation: Violation
+
+
+@dataclass(frozen=True, slots=True)
+class Unmergeable:
+    """The result conflicts with what landed meanwhile."""
+
+    candidate: Candidate
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Red:
+    """The project's verification fails with the result; `onto` is the tip that it was merged onto."""
+
+    candidate: Candidate
+    verdict: Verdict
+    onto: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unjudged:
+    """The build was stopped before there was a verdict."""
+
+    candidate: Candidate
+
+
+Fate = Landed | Refused | Unmergeable | Red | Unjudged
+
+
+@dataclass(frozen=True, slots=True)
+class _Sync:
+    """The tip merged with what the person committed meanwhile, waiting for its verdict."""
+
+    commit: str
+    head: str
+
+
+class Integrator:
+    """Lands results in the order in which they are submitted."""
+
+    def __init__(self, git: Git, line: Line, branch: Branch, verifier: Verifier, manifest: Manifest) -> None:
+        self._git = git
+        self._line = line
+        self._branch = branch
+        self._verifier = verifier
+        self._manifest = manifest
+        self._queue = LandingQueue()
+        self._at_landing: tuple[Candidate, Prepared] | _Sync | None = None
+        self.stopping = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether a verification is awaited."""
+        return self._at_landing is not None
+
+    def submit(self, candidate: Candidate) -> None:
+        """Queue a captured result."""
+        self._queue.add(candidate)
+
+    def pump(self) -> list[Fate]:
+        """Take results through their landing until one must wait for its verdict or none is left."""
+        fates: list[Fate] = []
+        while self._at_landing is None:
+            candidate = self._queue.take()
+            if candidate is None:
+                break
+            self._branch.follow()
+            prepared = prepare(self._git, self._line, candidate, self._manifest)
+            if isinstance(prepared, Violation):
+                fates.append(Refused(candidate, prepared))
+            elif isinstance(prepared, Conflict):
+                fates.append(Unmergeable(candidate, prepared.paths))
+            else:
+                self._at_landing = (candidate, prepared)
+                verdict = self._verifier.begin(prepared.commit, candidate.task.name, start=not self.stopping)
+                if verdict is not None:
+                    fates += self._conclude(verdict)
+        return fates
+
+    def verified(self, ended: VerifyEnded) -> list[Fate]:
+        """Take the end of the verification that was awaited."""
+        verdict = self._verifier.ended(ended)
+        return [] if verdict is None else self._conclude(verdict)
+
+    def finish(self) -> bool:
+        """At the end of a build: commit what is pending and bring the branch to the tip.
+
+        False where a verification is awaited first; call again after it.
+        """
+        if self.busy:
+            return False
+        if self._line.pending:
+            self._branch.follow()
+        if self._line.commit_pending() is not None:
+            self._branch.keep_tip()
+        self._advance()
+        if self._at_landing is not None:
+            return False
+        self._branch.finish()
+        return True
+
+    def _conclude(self, verdict: Verdict) -> list[Fate]:
+        at_landing, self._at_landing = self._at_landing, None
+        if isinstance(at_landing, _Sync):
+            self._conclude_sync(at_landing, verdict)
+            return []
+        assert at_landing is not None
+        candidate, prepared = at_landing
+        if verdict.passed is None:
+            return [Unjudged(candidate)]
+        if not verdict.passed:
+            return [Red(candidate, verdict, self._line.tip)]
+        self._line.land(candidate.task.name, prepared.commit)
+        self._branch.keep_tip()
+        self._advance()
+        verified = self._verifier.command is not None
+        return [Landed(candidate, prepared.commit, prepared.paths, verified)]
+
+    def _advance(self) -> None:
+        """Move the branch; where the person committed meanwhile, merge with that and verify first."""
+        done = self._branch.advance()
+        if done is None or done.moved_to is None:
+            return
+        if not done.descends:
+            self._branch.give_up("the branch was rewritten or deleted meanwhile")
+            return
+        merged = self._git.merge(self._branch.at, done.moved_to, self._line.tip)
+        if merged.tree is None:
+            self._branch.give_up(
+                f"your new commits conflict with what landed in {', '.join(merged.conflicts)}"
+            )
+            return
+        message = "Merge what orchestra landed\n"
+        commit = self._git.commit(CommitRequest(merged.tree, (done.moved_to, self._line.tip), message))
+        self._at_landing = _Sync(commit, done.moved_to)
+        verdict = self._verifier.begin(commit, None, start=not self.stopping)
+        if verdict is not None:
+            self._conclude(verdict)
+
+    def _conclude_sync(self, sync: _Sync, verdict: Verdict) -> None:
+        if verdict.passed:
+            self._line.move(sync.commit)
+            self._branch.merged_with(sync.head)
+            self._branch.keep_tip()
+            self._advance()
+        elif verdict.passed is None:
+            self._branch.give_up(
+                "interrupted before your new commits were verified together with what landed"
+            )
+        else:
+            self._branch.give_up("your new commits together with what landed fail verification")

@@ -1,0 +1,86 @@
+"""The landing of one result: audit, merge onto the tip, and the commit to verify; nothing is moved here."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from orchestra.integration.audit import Violation, audit
+from orchestra.integration.line import Line
+from orchestra.model.freshness import Decision
+from orchestra.model.ports import AttemptEnded, Git
+from orchestra.model.tasks import Manifest, Task
+from orchestra.model.trees import differences
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A captured result that waits for its landing: the task, its decision, the base, how the attempt ended."""
+
+    task: Task
+    decision: Decision
+    base: str
+    ended: AttemptEnded
+
+    @property
+    def result(self) -> str:
+        """The commit that holds the result."""
+        assert self.ended.result is not None, "only captured results become candidates"
+        return self.ended.result
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """The result cannot be merged with what landed meanwhile."""
+
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The commit that would land, and the paths that it changes."""
+
+    commit: str
+    paths: tuple[str, ...]
+
+
+def prepare(
+    git: Git, line: Line, candidate: Candidate, manifest: Manifest
+) -> Prepared | Conflict | Violation:
+    """Audit a result and merge it onto the tip of the line."""
+    base = git.tree(candidate.base)
+    changes = differences(base, git.tree(candidate.result))
+    violation = audit(candidate.task, changes, manifest)
+    if violation is not None:
+        return violation
+    merged = git.merge(candidate.base, line.tip, candidate.result)
+    if merged.tree is None:
+        return Conflict(merged.conflicts)
+    commit = line.commit_result(
+        candidate.task,
+        candidate.decision,
+        merged.tree,
+        changes,
+        base,
+        summary=candidate.ended.summary,
+        attempt=candidate.ended.attempt,
+    )
+    return Prepared(commit, tuple(change.path for change in changes))
+
+
+class LandingQueue:
+    """Results in the order in which they came; one at a time is at the landing. Pure."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Candidate] = deque()
+
+    def add(self, candidate: Candidate) -> None:
+        """Put a result at the end."""
+        self._waiting.append(candidate)
+
+    def take(self) -> Candidate | None:
+        """The result whose turn it is, None where none waits."""
+        return self._waiting.popleft() if self._waiting else None
+
+    def __len__(self) -> int:
+        return len(self._waiting)

@@ -1,0 +1,116 @@
+"""The line of commits that a build makes: its tip, the files and lock entries there, and entries yet to come.
+
+A lock entry is written in the same commit as the result that it describes, so that freshness is a function of
+the tree and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orchestra.integration.message import entries_message, landed_message
+from orchestra.model.entries import LockEntry, lock_path, lock_paths, parse, render, task_of
+from orchestra.model.freshness import Decision, read_set, rewrite_set
+from orchestra.model.keys import Parts, digest
+from orchestra.model.ports import CommitRequest, Git
+from orchestra.model.tasks import Task
+from orchestra.model.trees import LOCK_FOLDER, Change, FileState, Tree
+
+
+class Line:
+    """The tip of a build and what is known there. `verified` tells whether the tip's tree passed."""
+
+    def __init__(self, git: Git, tip: str) -> None:
+        self._git = git
+        self._parsed: dict[str, LockEntry] = {}
+        self._pending: dict[str, LockEntry] = {}
+        self.tip = tip
+        self.tree = git.tree(tip)
+        self._entries = self._read(self.tree)
+
+    @property
+    def entries(self) -> Mapping[str, LockEntry]:
+        """The lock entries by task, those yet to be committed included."""
+        return {**self._entries, **self._pending} if self._pending else self._entries
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """The tasks whose entries are yet to be committed."""
+        return tuple(self._pending)
+
+    def move(self, tip: str) -> None:
+        """Stand on another commit."""
+        self.tip = tip
+        self.tree = self._git.tree(tip)
+        self._entries = self._read(self.tree)
+
+    def commit_result(
+        self,
+        task: Task,
+        decision: Decision,
+        merged: str,
+        changes: tuple[Change, ...],
+        base: Tree,
+        *,
+        summary: str,
+        attempt: str,
+    ) -> str:
+        """A commit on the tip that holds the merged tree and the task's new entry; the tip stays."""
+        entry = self._entry(task, decision, self._git.tree(merged), changes, base)
+        message = landed_message(task, summary, key=entry.key, attempt=attempt)
+        edits = ((lock_path(task.name), render(entry)),)
+        return self._git.commit(CommitRequest(merged, (self.tip,), message, edits))
+
+    def land(self, task: str, commit: str) -> None:
+        """Stand on the commit that lands a task."""
+        self._pending.pop(task, None)
+        self.move(commit)
+
+    def note_unchanged(self, task: Task, decision: Decision, base: Tree) -> None:
+        """Remember the entry of a success that changed no file, to be committed with others at the end."""
+        self._pending[task.name] = self._entry(task, decision, self.tree, (), base)
+
+    def commit_pending(self) -> str | None:
+        """Commit the entries that are yet to come and stand on that commit; None where there are none."""
+        changed = {name: entry for name, entry in self._pending.items() if self._entries.get(name) != entry}
+        self._pending.clear()
+        if not changed:
+            return None
+        edits = tuple((lock_path(name), render(entry)) for name, entry in sorted(changed.items()))
+        message = entries_message(tuple(sorted(changed)))
+        self.move(self._git.commit(CommitRequest(self.tip, (self.tip,), message, edits)))
+        return self.tip
+
+    def _entry(
+        self, task: Task, decision: Decision, after: Tree, changes: tuple[Change, ...], base: Tree
+    ) -> LockEntry:
+        """The entry of a task that ran on `base` and left `changes`, as the files stand in `after`."""
+        previous = self.entries.get(task.name)
+        paths = {change.path for change in changes} | set(previous.outputs if previous else ())
+        outputs: dict[str, FileState | None] = {path: after.state(path) for path in sorted(paths)}
+        known = set(previous.outputs) if previous else set()
+        created = {c.path for c in changes if c.before is None and c.path not in known}
+        created |= previous.created if previous else frozenset()
+        # The inputs as they were, not as they are excused: what is recorded is what the attempt saw.
+        inputs = {path: base.files[path] for path in read_set(task, base)}
+        return LockEntry(
+            task.name,
+            Parts(decision.parts.definition, inputs, decision.parts.needs),
+            outputs,
+            frozenset(path for path in created if outputs.get(path) is not None),
+            {path: after.files[path] for path in rewrite_set(task, after)},
+        )
+
+    def _read(self, tree: Tree) -> Mapping[str, LockEntry]:
+        paths = lock_paths(tree)
+        ids = {path: tree.files[path].split(" ")[1] for path in paths}
+        unknown = [path for path in paths if f"{path}\0{ids[path]}" not in self._parsed]
+        for path, content in zip(unknown, self._git.read([ids[path] for path in unknown]), strict=True):
+            self._parsed[f"{path}\0{ids[path]}"] = parse(task_of(path), content)
+        return {task_of(path): self._parsed[f"{path}\0{ids[path]}"] for path in paths}
+
+
+def verdict_ref(tree: Tree, command: str, environment: str) -> str:
+    """The ref that remembers a green verdict: of the tree without its lock entries, command and environment."""
+    files = [[path, state] for path, state in tree.files.items() if not path.startswith(LOCK_FOLDER)]
+    return f"refs/orchestra/verified/{digest([sorted(files), command, environment])}"

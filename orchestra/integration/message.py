@@ -1,0 +1,45 @@
+"""Commit messages of landed results: title, body, trailers. Pure."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+
+from orchestra.model.tasks import Task
+from orchestra.model.text import clean
+
+TITLE_WIDTH = 72
+BODY_LINES = 40
+TASK_TRAILER = "Orchestra-Task"
+KEY_TRAILER = "Orchestra-Key"
+ATTEMPT_TRAILER = "Orchestra-Attempt"
+
+
+def landed_message(task: Task, summary: str, *, key: str, attempt: str) -> str:
+    """The message of the commit that lands a result: the prompt's title, the agent's last word, the trailers."""
+    title = _one_line(task.title) or task.name
+    body = _body(summary)
+    trailers = f"{TASK_TRAILER}: {task.name}\n{KEY_TRAILER}: {key}\n{ATTEMPT_TRAILER}: {attempt}\n"
+    return "\n\n".join(part for part in (title, body, trailers) if part)
+
+
+def entries_message(tasks: tuple[str, ...]) -> str:
+    """The message of the commit that records tasks which changed no file."""
+    title = f"Record {len(tasks)} task{'s' if len(tasks) != 1 else ''} that changed nothing"
+    return f"{title}\n\n" + "\n".join(f"{TASK_TRAILER}: {task}" for task in tasks) + "\n"
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(clean(text).split())
+    return line if len(line) <= TITLE_WIDTH else textwrap.shorten(line, TITLE_WIDTH, placeholder="…")
+
+
+def _body(text: str) -> str:
+    lines: list[str] = []
+    for line in clean(text, newlines=True).strip().split("\n"):
+        # A line that looks like one of our trailers must not be taken for one.
+        line = re.sub(r"^(?=Orchestra-\w+:)", " ", line.rstrip())
+        lines += textwrap.wrap(line, TITLE_WIDTH, break_long_words=False, break_on_hyphens=False) or [""]
+    if len(lines) > BODY_LINES:
+        lines = [*lines[:BODY_LINES], "…"]
+    return "\n".join(lines).strip()

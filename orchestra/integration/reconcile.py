@@ -1,0 +1,96 @@
+"""Reconciliation at the start of a build: what earlier builds left on the way to the branch, told by git alone.
+
+A tip that never reached its branch is taken up as the base of the next build: after a crash, after a build that
+was asked not to advance, or where the person's files were in the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from orchestra.integration.branch import DETACHED, PARKED, PARKED_BRANCH, TIPS, Target
+from orchestra.model.ports import RefUpdate
+
+
+class History(Protocol):
+    """The two questions about ancestry that reconciliation asks."""
+
+    def is_ancestor(self, old: str, new: str) -> bool:
+        """Whether `old` is in the history of `new`, or is `new`."""
+        ...
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        """The best common ancestor, None where there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TakenUp:
+    """Where a build begins.
+
+    `tip` is the commit, `target` what is known of the branch, `obsolete` the refs that lead nowhere any more,
+    `left` branches of earlier builds that cannot be taken up and are left to the person.
+    """
+
+    tip: str
+    target: Target
+    obsolete: tuple[RefUpdate, ...] = ()
+    left: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """A tip that an earlier build left, with the refs that keep it and the branch that shows it, if one does."""
+
+    build: str
+    commit: str
+    refs: tuple[RefUpdate, ...]
+    branch: str | None = None
+
+
+def take_up(
+    history: History, refs: Mapping[str, str], branch: str | None, head: str, *, advance: bool
+) -> TakenUp:
+    """Find where a build begins, from the refs below `refs/orchestra/` and `refs/heads/orchestra/`."""
+    obsolete: list[RefUpdate] = []
+    candidates: list[_Left] = []
+    for left in _left_behind(refs, branch):
+        if history.is_ancestor(left.commit, head):
+            obsolete += left.refs
+        else:
+            candidates.append(left)
+    if not candidates:
+        return TakenUp(head, Target(branch, head, advance), tuple(obsolete))
+    # The newest holds the older ones, unless the person let them part.
+    newest = max(candidates, key=lambda left: left.build)
+    taken = [left for left in candidates if history.is_ancestor(left.commit, newest.commit)]
+    others = tuple(left.branch or left.commit[:7] for left in candidates if left not in taken)
+    at = head
+    if not history.is_ancestor(head, newest.commit):
+        base = history.merge_base(head, newest.commit)
+        if branch is None or base is None:
+            return TakenUp(head, Target(branch, head, advance), tuple(obsolete), (*others, newest.build))
+        # The branch has commits of the person's since: advancing finds that it moved, merges and verifies.
+        at = base
+    updates = tuple(update for left in taken for update in left.refs)
+    parked = newest.branch.removeprefix("refs/heads/") if newest.branch else None
+    return TakenUp(newest.commit, Target(branch, at, advance, updates, parked), tuple(obsolete), others)
+
+
+def _left_behind(refs: Mapping[str, str], branch: str | None) -> list[_Left]:
+    place = branch.removeprefix("refs/") if branch is not None else DETACHED
+    found: list[_Left] = []
+    for ref, commit in refs.items():
+        if ref.startswith(TIPS) and ref.endswith(f"/{place}"):
+            build = ref[len(TIPS) :].removesuffix(f"/{place}")
+            found.append(_Left(build, commit, (RefUpdate(ref, None, commit),)))
+        elif ref.startswith(PARKED) and ref.endswith(f"/{place}"):
+            build = ref[len(PARKED) :].removesuffix(f"/{place}")
+            shown = PARKED_BRANCH + build
+            # A branch that the person deleted or moved is theirs: they decided about it.
+            if refs.get(shown) == commit:
+                updates = (RefUpdate(ref, None, commit), RefUpdate(shown, None, commit))
+                found.append(_Left(build, commit, updates, shown))
+    return found
