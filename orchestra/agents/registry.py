@@ -1,0 +1,28 @@
+"""Which adapter serves which kind of agent, and which agent serves where the manifest names none."""
+
+from __future__ import annotations
+
+from orchestra.agents.claude_code import ClaudeCodeAgent
+from orchestra.agents.command import CommandAgent
+from orchestra.agents.script import ScriptAgent
+from orchestra.model.agents import Agent
+from orchestra.model.tasks import AgentSpec
+
+DEFAULTS = (AgentSpec("claude-code", "claude-code"),)
+"""The agents that may serve unasked, best first. `command` and `script` never do: they run what they are given."""
+
+
+def make_agent(spec: AgentSpec) -> Agent:
+    """The adapter for an agent of the manifest."""
+    match spec.kind:
+        case "claude-code":
+            return ClaudeCodeAgent(spec)
+        case "command":
+            return CommandAgent(spec)
+        case "script":
+            return ScriptAgent(spec)
+
+
+def default_agent() -> AgentSpec | None:
+    """The first of `DEFAULTS` that is installed; None where none is."""
+    return next((spec for spec in DEFAULTS if make_agent(spec).missing() is None), None)
