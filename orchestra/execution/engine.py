@@ -1,0 +1,398 @@
+"""The engine: the one loop that decides, starts, lands and settles the tasks of a build.
+
+It is synchronous and waits in one place, `Executor.poll`. `build`, `--dry-run` and the tests drive this same
+loop; only the executor, the clock and Git differ, so that a plan cannot disagree with a build.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from orchestra.execution.settling import Settler, check_ref, result_ref
+from orchestra.execution.tally import Tally
+from orchestra.integration.branch import Branch, Target
+from orchestra.integration.integrator import Integrator
+from orchestra.integration.line import Line
+from orchestra.integration.verify import Verdict, Verifier
+from orchestra.model.events import (
+    AgentDid,
+    AttemptSlot,
+    AttemptStarted,
+    BuildFinished,
+    BuildStarted,
+    Event,
+    Notice,
+    PhaseStarted,
+    TaskDecided,
+)
+from orchestra.model.freshness import Decision, Situation, State, decide
+from orchestra.model.graph import Graph
+from orchestra.model.outcomes import Final, Wait
+from orchestra.model.ports import (
+    AgentSaid,
+    AttemptEnded,
+    AttemptOrder,
+    Clock,
+    Executor,
+    Git,
+    Happening,
+    Interrupted,
+    Listener,
+    PhaseBegan,
+    Started,
+    VerifyEnded,
+)
+from orchestra.model.tasks import Manifest
+from orchestra.planning.board import Board, Card, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOrder:
+    """What a build is asked to do.
+
+    `tip` is the commit that it begins with: the target's head, or the tip that an earlier build left.
+    `environment` stands for what beside the tree decides a verdict. `agents` names the agent of each task.
+    """
+
+    build: str
+    manifest: Manifest
+    graph: Graph
+    selected: frozenset[str]
+    target: Target
+    tip: str
+    jobs: int
+    forced: frozenset[str] = frozenset()
+    fail_fast: bool = False
+    dry_run: bool = False
+    environment: str = ""
+    agents: Callable[[str], str] = field(default=lambda task: "")
+
+
+class Engine:
+    """One build."""
+
+    def __init__(
+        self,
+        order: BuildOrder,
+        git: Git,
+        executor: Executor,
+        clock: Clock,
+        listeners: Sequence[Listener],
+        preflight: Callable[[frozenset[str]], None] = lambda stale: None,
+    ) -> None:
+        """`preflight` is called once, before anything starts, with the tasks that may come to run; it raises
+        OrchestraError where nothing may start.
+        """
+        self._order = order
+        self._git = git
+        self._executor = executor
+        self._clock = clock
+        self._listeners = tuple(listeners)
+        self._preflight = preflight
+        self._graph = order.graph
+        self._line = Line(git, order.tip)
+        self._branch = Branch(git, self._line, order.target, clock, order.build, self._emit)
+        self._verifier = Verifier(
+            git,
+            executor,
+            clock,
+            order.build,
+            self._emit,
+            command=order.manifest.integrate.verify,
+            environment=order.environment,
+        )
+        self._integrator = Integrator(git, self._line, self._branch, self._verifier, order.manifest)
+        self._board = Board(order.graph, order.selected)
+        self._forced = set(order.forced)
+        self._tally = Tally()
+        self._settler = Settler(
+            self._board,
+            git,
+            self._line,
+            clock,
+            order.build,
+            self._emit,
+            self._tally,
+            verify=order.manifest.integrate.verify,
+            fail_fast=order.fail_fast,
+        )
+        self._attempts: dict[str, tuple[Card, AttemptOrder, float]] = {}
+        self._decided_on: dict[str, str] = {}
+        self._announced: dict[str, Decision] = {}
+        self._began = clock.monotonic()
+        self._began_at = clock.now()
+        self._gate: str = "closed"
+        self._interrupts = 0
+        self._rounds = 0
+        self._unfinished: tuple[str, ...] = ()
+
+    def run(self) -> BuildFinished:
+        """Carry the build through; gives its last event, which every listener has had too."""
+        order = self._order
+        self._emit(
+            BuildStarted(
+                self._began_at,
+                order.build,
+                tuple(card.name for card in self._board),
+                order.tip,
+                order.target.branch.removeprefix("refs/heads/") if order.target.branch else None,
+                order.jobs,
+                order.dry_run,
+            )
+        )
+        while True:
+            self._decide()
+            self._settler.apply(self._integrator.pump())
+            self._start()
+            if self._board.decidable():
+                # What landed just now, without a verification to wait for, has freed others.
+                continue
+            if not self._under_way():
+                if self._find_stale():
+                    continue
+                if self._interrupts > 1 or self._integrator.finish():
+                    break
+            for happening in self._executor.poll():
+                self._take(happening)
+        return self._finish()
+
+    # --- deciding --------------------------------------------------------------------------------------------
+
+    def _decide(self) -> None:
+        """Decide every task whose predecessors are settled; a fresh one may free others at once."""
+        while cards := self._board.decidable():
+            for card in cards:
+                self._decide_one(card)
+
+    def _decide_one(self, card: Card) -> None:
+        failed = self._board.failed_need(card.name)
+        if self._interrupts or self._settler.halted:
+            self._settler.stop_before_start(card)
+        elif failed is not None:
+            verb = {Final.REJECTED: "was rejected", Final.SKIPPED: "was skipped"}.get(
+                failed.final or Final.FAILED, "failed"
+            )
+            self._settler.skip(card, f"needs {failed.name}, which {verb}", failed.name)
+        else:
+            decision = self._decision(card.name)
+            self._announce(decision)
+            card.decision = decision
+            if decision.fresh:
+                self._settler.settle(card, Final.FRESH)
+                return
+            wait = self._board.last_wait(card.name, self._began)
+            card.waits = [wait] if wait else []
+            self._board.move(card, Stage.QUEUED, at=self._now())
+
+    def _decision(self, name: str) -> Decision:
+        task = self._graph.task(name)
+        situation = Situation(
+            self._order.manifest, self._graph, self._line.tree, self._line.entries, self._has_passed
+        )
+        self._decided_on[name] = self._line.tip
+        return decide(task, situation, forced=name in self._forced)
+
+    def _has_passed(self, key: str) -> bool:
+        return self._git.resolve(check_ref(key)) is not None
+
+    def _announce(self, decision: Decision) -> None:
+        if self._announced.get(decision.task) != decision:
+            self._announced[decision.task] = decision
+            self._emit(
+                TaskDecided(
+                    self._clock.now(),
+                    self._order.build,
+                    decision.task,
+                    State.FRESH if decision.fresh else State.STALE,
+                    decision.key,
+                    self._line.tip,
+                    decision.reasons,
+                    decision.notes,
+                )
+            )
+
+    def _find_stale(self) -> bool:
+        """At the end: decide again, on the tip, what is settled well; True where something must run again."""
+        if self._interrupts or self._settler.halted:
+            return False
+        stale: list[Card] = []
+        for card in self._board:
+            if card.final is None or not card.final.settled_well:
+                continue
+            if self._decided_on.get(card.name) == self._line.tip and card.final is Final.FRESH:
+                continue
+            if not self._decision(card.name).fresh:
+                stale.append(card)
+        if not stale:
+            return False
+        if self._rounds >= len(self._order.selected):
+            self._unfinished = tuple(card.name for card in stale)
+            self._notice(
+                f"still stale after {self._rounds} rounds: {', '.join(self._unfinished)}",
+                "let the tasks that undo each other's work need one another, or narrow what they read",
+            )
+            return False
+        self._rounds += 1
+        for card in stale:
+            self._board.move(card, Stage.WAITING, at=self._now())
+        return True
+
+    # --- starting --------------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        """Start queued tasks while there is room."""
+        while self._board.count(Stage.QUEUED):
+            if self._interrupts or self._settler.halted:
+                for queued in self._board:
+                    if queued.stage is Stage.QUEUED:
+                        self._settler.stop_before_start(queued)
+                self._decide()
+                return
+            if not self._open_gate():
+                # Where the gate stays shut for good, what is queued is settled by the next turn.
+                if self._settler.halted is None:
+                    return
+                continue
+            card = self._board.startable(self._order.jobs)
+            if card is None:
+                return
+            self._start_one(card)
+
+    def _open_gate(self) -> bool:
+        """Before the first start: preflight, and the project's verification on the base."""
+        if self._gate == "closed":
+            self._preflight(self._may_run())
+            self._gate = "verifying"
+            verdict = self._verifier.begin(self._line.tip, None)
+            if verdict is not None:
+                self._judge_base(verdict)
+        return self._gate == "open" and self._settler.halted is None
+
+    def _may_run(self) -> frozenset[str]:
+        """The tasks that are not settled yet: stale, or waiting for one that is."""
+        return frozenset(card.name for card in self._board if card.stage is not Stage.SETTLED)
+
+    def _judge_base(self, verdict: Verdict) -> None:
+        self._gate = "open"
+        if verdict.passed is False:
+            self._settler.halted = "verify is red before anything was built"
+            self._notice(
+                f"`{self._verifier.command}` fails on {self._line.tip[:7]}, before anything was built",
+                "make it pass on the branch first, or mend `integrate.verify` in orchestra.yaml",
+            )
+
+    def _start_one(self, card: Card) -> None:
+        self._branch.follow()
+        if self._decided_on[card.name] != self._line.tip:
+            # The tip moved since: decide from the exact commit at which the worktree will stand.
+            card.decision = self._decision(card.name)
+            self._announce(card.decision)
+            if card.decision.fresh:
+                self._settler.settle(card, Final.FRESH)
+                self._decide()
+                return
+        assert card.decision is not None
+        self._forced.discard(card.name)
+        card.attempts += 1
+        self._tally.ran += 1
+        build = self._order.build
+        attempt = f"{build}-{self._tally.ran}"
+        task = self._graph.task(card.name)
+        keep = result_ref(card.decision.key, attempt)
+        order = AttemptOrder(attempt, task, card.attempts, self._line.tip, keep, card.told)
+        waited = self._now() - card.queued_at
+        waits = (*card.waits, *((Wait("alone" if card.alone else "slot", waited),) if waited > 0 else ()))
+        self._emit(
+            AttemptStarted(
+                self._clock.now(),
+                build,
+                card.name,
+                attempt,
+                card.attempts,
+                self._order.agents(card.name),
+                order.base,
+                card.decision.key,
+                card.decision.reasons,
+                waits,
+            )
+        )
+        self._board.move(card, Stage.RUNNING, at=self._now())
+        self._attempts[attempt] = (card, order, self._now())
+        self._executor.start(order)
+
+    # --- what happens ----------------------------------------------------------------------------------------
+
+    def _take(self, happening: Happening) -> None:
+        now, build = self._clock.now(), self._order.build
+        match happening:
+            case Started(attempt, slot, log):
+                self._emit(AttemptSlot(now, build, self._attempts[attempt][0].name, attempt, slot, log))
+            case PhaseBegan(attempt, phase):
+                self._emit(PhaseStarted(now, build, self._attempts[attempt][0].name, attempt, phase))
+            case AgentSaid(attempt, event):
+                self._emit(AgentDid(now, build, self._attempts[attempt][0].name, attempt, event))
+            case AttemptEnded():
+                self._attempt_ended(happening)
+            case VerifyEnded():
+                self._verify_ended(happening)
+            case Interrupted():
+                self._interrupts += 1
+                self._settler.interrupted = True
+                self._integrator.stopping = True
+                self._executor.stop(now=self._interrupts > 1)
+
+    def _verify_ended(self, ended: VerifyEnded) -> None:
+        if self._integrator.busy:
+            self._settler.apply(self._integrator.verified(ended))
+        else:
+            verdict = self._verifier.ended(ended)
+            if verdict is not None:
+                self._judge_base(verdict)
+
+    def _attempt_ended(self, ended: AttemptEnded) -> None:
+        card, order, started = self._attempts.pop(ended.attempt)
+        candidate = self._settler.attempt_ended(card, order, ended, self._now() - started)
+        if candidate is not None:
+            self._integrator.submit(candidate)
+
+    # --- the end ---------------------------------------------------------------------------------------------
+
+    def _under_way(self) -> bool:
+        return bool(self._attempts) or self._integrator.busy or self._verifier.busy
+
+    def _finish(self) -> BuildFinished:
+        assert self._board.settled(), "a build ended with tasks that were never settled"
+        finals = dict(self._board.finals())
+        wall = self._clock.monotonic() - self._began
+        target = self._order.target
+        advanced = self._branch.advanced
+        may_stay_behind = not target.advance or target.branch is None
+        ok = (
+            not self._interrupts
+            and not self._unfinished
+            and all(final.settled_well for final in finals.values())
+            and (advanced or may_stay_behind)
+        )
+        event = self._tally.finished(
+            self._clock.now(),
+            self._order.build,
+            finals,
+            ok=ok,
+            advanced=advanced,
+            interrupted=bool(self._interrupts),
+            wall_s=wall,
+            tip=self._line.tip,
+        )
+        self._emit(event)
+        return event
+
+    def _now(self) -> float:
+        return self._clock.monotonic()
+
+    def _notice(self, message: str, hint: str | None = None) -> None:
+        self._emit(Notice(self._clock.now(), self._order.build, message, hint))
+
+    def _emit(self, event: Event) -> None:
+        for listener in self._listeners:
+            listener.notify(event)

@@ -1,0 +1,252 @@
+"""The executor of this machine: carries attempts and verifications out as processes, all in one selector.
+
+It never blocks but in `poll`, and in git commands that prepare and capture slots.
+"""
+
+from __future__ import annotations
+
+import selectors
+import signal
+import socket
+from collections.abc import Generator
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+
+from orchestra.execution.attempt import AttemptSteps, Command, verify_steps
+from orchestra.execution.log import AttemptLog
+from orchestra.execution.process import ManagedProcess
+from orchestra.execution.workshop import Workshop
+from orchestra.model.errors import OrchestraError
+from orchestra.model.outcomes import Exit
+from orchestra.model.ports import (
+    AgentSaid,
+    AttemptEnded,
+    AttemptOrder,
+    Happening,
+    Interrupted,
+    PhaseBegan,
+    Started,
+    VerifyEnded,
+    VerifyOrder,
+)
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(slots=True)
+class _Work:
+    """An attempt or a verification that is under way, with the process that it waits for."""
+
+    name: str
+    steps: Generator[Command, Exit, AttemptEnded | VerifyEnded]
+    log: AttemptLog
+    slot: int
+    command: Command | None = None
+    process: ManagedProcess | None = None
+    deadline: float = 0.0
+
+
+class LocalExecutor:
+    """Implements Executor; to be used as a context manager, which takes and gives back the signals."""
+
+    def __init__(self, workshop: Workshop, logs: Path) -> None:
+        """`logs` is the folder for the logs of this build."""
+        self._shop = workshop
+        self._logs = logs
+        self._selector = selectors.DefaultSelector()
+        self._works: dict[str, _Work] = {}
+        self._told: list[Happening] = []
+        self._stopped: str | None = None
+        self._count = 0
+        self._wake: tuple[socket.socket, socket.socket] | None = None
+        self._handlers: dict[int, Any] = {}
+        self._old_wakeup = -1
+
+    def __enter__(self) -> LocalExecutor:
+        reader, writer = socket.socketpair()
+        reader.setblocking(False)
+        writer.setblocking(False)
+        self._wake = (reader, writer)
+        self._selector.register(reader, selectors.EVENT_READ, None)
+        self._old_wakeup = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        for number in SIGNALS:
+            self._handlers[number] = signal.signal(number, _noted)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for work in self._works.values():
+            if work.process is not None:
+                work.process.close()
+            work.steps.close()
+            work.log.close()
+        self._works.clear()
+        signal.set_wakeup_fd(self._old_wakeup)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._selector.close()
+        for end in self._wake or ():
+            end.close()
+
+    # --- the Executor protocol -------------------------------------------------------------------------------
+
+    def start(self, order: AttemptOrder) -> None:
+        """See `orchestra.model.ports.Executor`."""
+        self._count += 1
+        slot = self._shop.pool.acquire()
+        log = AttemptLog(self._logs / f"{self._count:03d}-{_file_name(order.task.name)}.log")
+        self._told.append(Started(order.attempt, slot, str(log.path)))
+        attempt = order.attempt
+
+        def began(phase: str) -> None:
+            self._told.append(PhaseBegan(attempt, phase))
+
+        steps = AttemptSteps(self._shop, order, slot, log, began).steps()
+        work = _Work(attempt, steps, log, slot)
+        self._works[attempt] = work
+        self._go_on(work, None)
+
+    def verify(self, order: VerifyOrder) -> None:
+        """See `orchestra.model.ports.Executor`."""
+        slot = self._shop.pool.acquire()
+        log = AttemptLog(self._logs / f"{order.name}{'-' + _file_name(order.task) if order.task else ''}.log")
+        steps = verify_steps(self._shop, order, slot, log, self._shop.clock.monotonic())
+        work = _Work(order.name, steps, log, slot)
+        self._works[order.name] = work
+        self._go_on(work, None)
+
+    def poll(self) -> tuple[Happening, ...]:
+        """See `orchestra.model.ports.Executor`."""
+        while not self._told:
+            if not self._works:
+                return ()
+            ready = self._selector.select(self._wait())
+            for key, _ in ready:
+                if key.data is None:
+                    self._signalled()
+                else:
+                    self._read(key.data, key.fd)
+            self._enforce_deadlines()
+        told, self._told = tuple(self._told), []
+        return told
+
+    def stop(self, *, now: bool) -> None:
+        """See `orchestra.model.ports.Executor`."""
+        self._stopped = "interrupt"
+        for work in self._works.values():
+            if work.process is not None:
+                if now:
+                    work.process.kill("interrupt")
+                else:
+                    work.process.stop("interrupt")
+
+    # --- within ----------------------------------------------------------------------------------------------
+
+    def _go_on(self, work: _Work, ended: Exit | None) -> None:
+        """Let an attempt take its next steps until it waits for a process or is over."""
+        while True:
+            try:
+                command = next(work.steps) if ended is None else work.steps.send(ended)
+            except StopIteration as done:
+                self._over(work, done.value)
+                return
+            if self._stopped is not None:
+                # Nothing new is begun once the person asked to stop.
+                ended = Exit(None, stopped=self._stopped)
+                continue
+            try:
+                process = ManagedProcess(
+                    command.invocation.argv,
+                    cwd=str(command.cwd),
+                    env=command.env,
+                    stdin_file=command.invocation.stdin_file,
+                )
+            except OrchestraError as error:
+                work.log.line("; ".join((str(error), *error.causes)))
+                ended = Exit(127)
+                continue
+            work.command, work.process = command, process
+            work.deadline = self._shop.clock.monotonic() + command.timeout
+            for fd in process.fds:
+                self._selector.register(fd, selectors.EVENT_READ, work)
+            return
+
+    def _over(self, work: _Work, ended: AttemptEnded | VerifyEnded) -> None:
+        del self._works[work.name]
+        work.log.close()
+        self._shop.pool.release(work.slot)
+        self._told.append(ended)
+
+    def _read(self, work: _Work, fd: int, *, final: bool = False) -> None:
+        process = work.process
+        if process is None or fd not in process.fds:
+            return
+        is_output = fd == process.stdout
+        lines = process.take(fd, final)
+        if fd not in process.fds:
+            self._selector.unregister(fd)
+        for line in lines:
+            self._line(work, line, is_output=is_output)
+        if process.finished is not None:
+            self._process_ended(work, process, process.finished)
+
+    def _line(self, work: _Work, line: str, *, is_output: bool) -> None:
+        session = work.command.session if work.command else None
+        if session is None or not is_output:
+            work.log.line(line)
+            return
+        events = session.read(line)
+        for event in events:
+            work.log.event(event)
+            self._told.append(AgentSaid(work.name, event))
+
+    def _process_ended(self, work: _Work, process: ManagedProcess, ended: Exit) -> None:
+        if process.problem is not None:
+            work.log.line(process.problem)
+        process.close()
+        work.process = None
+        self._go_on(work, ended)
+
+    def _wait(self) -> float | None:
+        """Seconds until the next deadline, None where there is none."""
+        moments = [work.deadline for work in self._works.values() if work.process is not None]
+        moments += [
+            moment
+            for work in self._works.values()
+            if work.process is not None and (moment := work.process.deadline()) is not None
+        ]
+        soonest = min(moments, default=inf)
+        return None if soonest == inf else max(0.0, soonest - self._shop.clock.monotonic())
+
+    def _enforce_deadlines(self) -> None:
+        now = self._shop.clock.monotonic()
+        for work in list(self._works.values()):
+            process = work.process
+            if process is None:
+                continue
+            if work.deadline <= now:
+                process.stop("timeout")
+                # Asked once: the supervisor sees to the rest.
+                work.deadline = inf
+            moment = process.deadline()
+            if moment is not None and moment <= now:
+                for fd in process.fds:
+                    self._read(work, fd, final=True)
+
+    def _signalled(self) -> None:
+        assert self._wake is not None
+        for number in self._wake[0].recv(64):
+            if number in SIGNALS:
+                self._told.append(Interrupted())
+
+
+def _noted(number: int, frame: FrameType | None) -> None:
+    """The wake-up descriptor carries the signal; nothing else is to be done where it arrives."""
+
+
+def _file_name(task: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in task)[:60]

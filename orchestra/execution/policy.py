@@ -1,0 +1,44 @@
+"""What becomes of a result that did not land: once more, once more alone, or rejected. Pure.
+
+A conflict: once more on the new tip, told what happened; a second one: once more, alone; then rejected. A red
+verification: once more where another attempt may differ, then rejected.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestra.integration.verify import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Whether there is another attempt, alone or not, why the last did not land, and what the agent is told."""
+
+    once_more: bool
+    why: str
+    told: str = ""
+    alone: bool = False
+
+
+def after_conflict(conflicts: int, paths: tuple[str, ...]) -> Again:
+    """What follows the `conflicts`-th conflict of a task."""
+    named = ", ".join(paths) or "the same files"
+    why = f"conflicts with what landed meanwhile in {named}"
+    told = (
+        f"Your previous attempt at this could not be merged: other work landed meanwhile and both changed "
+        f"{named}. You now start from the newest state, which holds that work. Do the task again on top of it."
+    )
+    return Again(conflicts <= 2, why, told, alone=conflicts == 2)
+
+
+def after_red(reds: int, command: str, verdict: Verdict, *, may_differ: bool) -> Again:
+    """What follows the `reds`-th red verification of a task's results."""
+    why = f"`{command}` fails with it"
+    tail = "\n".join(verdict.tail)
+    told = (
+        f"Your previous attempt at this was not accepted: merged with the newest state, the project's "
+        f"verification `{command}` failed. Its last lines were:\n\n{tail}\n\n"
+        f"Do the task again so that the verification passes."
+    )
+    return Again(reds < 2 and may_differ, why, told)

@@ -1,0 +1,121 @@
+"""Preflight: what must be in order before anything starts that costs; called only where something would start."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestra.execution.workshop import Workshop
+from orchestra.model.errors import OrchestraError, environment_error
+from orchestra.model.patterns import PatternSet
+from orchestra.model.tasks import Task
+from orchestra.vcs.advance import checkout_of
+
+LEAST_DISK = 200 * 2**20
+"""Bytes that must be free where slots and logs are written."""
+
+IN_THE_MIDDLE = {
+    "MERGE_HEAD": "merge",
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """The checks of one build. `branch` is what it will advance (None: nothing), `notice` takes a message and a
+    hint for the person."""
+
+    workshop: Workshop
+    branch: str | None
+    slots: Path
+    notice: Callable[[str, str | None], None]
+
+    def check(self, tasks: Iterable[Task]) -> None:
+        """Raise OrchestraError where the build of these tasks may not begin."""
+        repository = self.workshop.repository
+        repository.require_version()
+        problem = repository.identity_problem()
+        if problem is not None:
+            raise environment_error(
+                "git does not know in whose name to commit",
+                causes=(problem,),
+                hint="git config --global user.name 'Your Name' && "
+                "git config --global user.email you@example.org",
+            )
+        tasks = tuple(tasks)
+        self._check_agents(tasks)
+        self._check_checkout()
+        for folder in (self.slots, repository.state_folder):
+            _check_disk(folder)
+        self._name_unseen(tasks)
+
+    def _check_agents(self, tasks: tuple[Task, ...]) -> None:
+        missing: dict[str, list[str]] = {}
+        for task in tasks:
+            spec = self.workshop.agent_of(task)
+            if task.prompt is not None and spec is None:
+                raise environment_error(
+                    f"no coding agent is installed, and `{task.name}` names none",
+                    hint="install Claude Code (the program `claude`), or name an agent under `defaults` in "
+                    "orchestra.yaml: `agent: script` runs the shell blocks of prompts",
+                )
+            problem = self.workshop.adapter_of(task, spec).missing()
+            if problem is not None:
+                missing.setdefault(problem, []).append(task.name)
+        for problem, names in missing.items():
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            raise environment_error(f"{problem} (needed by {', '.join(names[:3])}{more})")
+
+    def _check_checkout(self) -> None:
+        """No merge or the like may be under way where the branch would be moved."""
+        repository = self.workshop.repository
+        if self.branch is None:
+            return
+        checkout = checkout_of(repository.command, self.branch)
+        if checkout is None:
+            return
+        folder = Path(repository.command.at(checkout).run("rev-parse", "--absolute-git-dir").text)
+        for name, what in IN_THE_MIDDLE.items():
+            if (folder / name).exists():
+                raise environment_error(
+                    f"a {what} is under way in {checkout}",
+                    hint=f"finish it (git {what} --continue) or drop it (git {what} --abort)",
+                )
+
+    def _name_unseen(self, tasks: tuple[Task, ...]) -> None:
+        """Name the person's uncommitted changes to files that tasks claim: tasks do not see them."""
+        patterns = PatternSet.of(
+            {text for task in tasks for text in (*(task.claims.write or ()), *task.claims.read)}
+        )
+        unknown = any(task.claims.write is None for task in tasks)
+        try:
+            changed = self.workshop.repository.uncommitted()
+        except OrchestraError:
+            return
+        seen = [path for path in changed if unknown or patterns.matches(path)]
+        if seen:
+            more = f" and {len(seen) - 5} more" if len(seen) > 5 else ""
+            self.notice(
+                f"not seen by tasks, because not committed: {', '.join(seen[:5])}{more}",
+                "commit them first if tasks should build on them",
+            )
+
+
+def _check_disk(folder: Path) -> None:
+    place = folder
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if free < LEAST_DISK:
+        raise environment_error(
+            f"only {free // 2**20} MiB are free at {place}",
+            hint="make room: worktrees and logs are written there",
+        )
+    if not os.access(place, os.W_OK):
+        raise environment_error(f"{place} cannot be written to")

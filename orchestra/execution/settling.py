@@ -1,0 +1,243 @@
+"""Settling: what the end of an attempt and the fate of a result mean for their task.
+
+It moves cards to their final outcome or back into the queue, keeps what did not land under refs, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from orchestra.execution.policy import Again, after_conflict, after_red
+from orchestra.execution.tally import Tally
+from orchestra.integration.integrator import Fate, Landed, Red, Refused, Unjudged, Unmergeable
+from orchestra.integration.landing import Candidate
+from orchestra.integration.line import Line
+from orchestra.integration.verify import Verdict
+from orchestra.model.events import (
+    AttemptFinished,
+    Event,
+    TaskAgain,
+    TaskFailed,
+    TaskLanded,
+    TaskRejected,
+    TaskSkipped,
+    TaskUnchanged,
+)
+from orchestra.model.keys import key_in_ref
+from orchestra.model.outcomes import Final, Outcome
+from orchestra.model.ports import AttemptEnded, AttemptOrder, Clock, Git, RefUpdate
+from orchestra.planning.board import Board, Card, Stage
+
+CHECKS = "refs/orchestra/checks/"
+RESULTS = "refs/orchestra/results/"
+REJECTED = "refs/orchestra/rejected/"
+
+
+def check_ref(key: str) -> str:
+    """The ref that remembers a check task's green verdict."""
+    return CHECKS + key_in_ref(key)
+
+
+def result_ref(key: str, attempt: str) -> str:
+    """The ref that keeps what an attempt did, by action key."""
+    return f"{RESULTS}{key_in_ref(key)}/{attempt}"
+
+
+class Settler:
+    """Settles tasks. `halted` says why nothing more may start, None while all may."""
+
+    def __init__(
+        self,
+        board: Board,
+        git: Git,
+        line: Line,
+        clock: Clock,
+        build: str,
+        emit: Callable[[Event], None],
+        tally: Tally,
+        *,
+        verify: str | None,
+        fail_fast: bool,
+    ) -> None:
+        self._board = board
+        self._git = git
+        self._line = line
+        self._clock = clock
+        self._build = build
+        self._emit = emit
+        self._tally = tally
+        self._verify = verify or ""
+        self._fail_fast = fail_fast
+        self.halted: str | None = None
+        self.interrupted = False
+
+    def settle(self, card: Card, final: Final) -> None:
+        """Give a task its final outcome."""
+        self._board.move(card, Stage.SETTLED, at=self._clock.monotonic(), final=final)
+
+    def skip(self, card: Card, why: str, because: str | None) -> None:
+        """Settle a task that will not be attempted."""
+        self.settle(card, Final.SKIPPED)
+        self._emit(TaskSkipped(self._clock.now(), self._build, card.name, why, because))
+
+    def stop_before_start(self, card: Card) -> None:
+        """Settle a task that would have started if the build had not been stopped."""
+        if self.interrupted:
+            self.settle(card, Final.INTERRUPTED)
+        else:
+            self.skip(card, self.halted or "", None)
+
+    def attempt_ended(
+        self, card: Card, order: AttemptOrder, ended: AttemptEnded, seconds: float
+    ) -> Candidate | None:
+        """Take the end of an attempt; gives the result that is to land, if there is one."""
+        self._tally.attempt(seconds, ended.usage)
+        self._emit(
+            AttemptFinished(
+                self._clock.now(),
+                self._build,
+                card.name,
+                ended.attempt,
+                ended.outcome,
+                ended.fault,
+                ended.detail,
+                seconds,
+                ended.result,
+                ended.tail,
+                ended.phases,
+                ended.usage,
+                ended.exit_status,
+                ended.signal,
+                ended.cpu_s,
+                ended.peak_bytes,
+                ended.changed_bytes,
+            )
+        )
+        assert card.decision is not None
+        if ended.outcome is Outcome.SUCCESS:
+            self._board.move(card, Stage.LANDING, at=self._clock.monotonic())
+            return Candidate(order.task, card.decision, order.base, ended)
+        if ended.outcome is Outcome.NO_CHANGE:
+            self._unchanged(card, order)
+        elif ended.outcome is Outcome.INTERRUPTED:
+            self.settle(card, Final.INTERRUPTED)
+        else:
+            self.settle(card, Final.FAILED)
+            self._emit(
+                TaskFailed(
+                    self._clock.now(),
+                    self._build,
+                    card.name,
+                    ended.attempt,
+                    ended.outcome,
+                    ended.detail,
+                    ended.tail,
+                    ended.log,
+                )
+            )
+            self._failed_fast(card)
+        return None
+
+    def apply(self, fates: list[Fate]) -> None:
+        """Take what became of results at the landing."""
+        for fate in fates:
+            card = self._board.card(fate.candidate.task.name)
+            match fate:
+                case Landed():
+                    self._landed(card, fate)
+                case Refused(candidate, violation):
+                    why = f"{violation.why}: {', '.join(violation.paths[:5])}"
+                    more = len(violation.paths) - 5
+                    why += f" and {more} more" if more > 0 else ""
+                    self._reject(card, candidate, why, paths=violation.paths, hint=violation.hint)
+                case Unmergeable(candidate, paths):
+                    card.conflicts += 1
+                    self._once_more(card, candidate, after_conflict(card.conflicts, paths), paths)
+                case Red(candidate, verdict, onto):
+                    card.reds += 1
+                    may_differ = candidate.ended.told or onto != candidate.base
+                    again = after_red(card.reds, self._verify, verdict, may_differ=may_differ)
+                    self._once_more(card, candidate, again, (), verdict)
+                case Unjudged():
+                    self.settle(card, Final.INTERRUPTED)
+
+    def _landed(self, card: Card, fate: Landed) -> None:
+        self.settle(card, Final.LANDED)
+        self._emit(
+            TaskLanded(
+                self._clock.now(),
+                self._build,
+                card.name,
+                fate.candidate.ended.attempt,
+                fate.commit,
+                fate.paths,
+                fate.verified,
+            )
+        )
+
+    def _unchanged(self, card: Card, order: AttemptOrder) -> None:
+        assert card.decision is not None
+        final = Final.NO_CHANGE
+        if order.task.claims.is_check:
+            final = Final.PASSED
+            ref = check_ref(card.decision.key)
+            self._git.update_refs((RefUpdate(ref, order.base, force=True),))
+        else:
+            self._line.note_unchanged(order.task, card.decision, self._git.tree(order.base))
+        self.settle(card, final)
+        self._emit(TaskUnchanged(self._clock.now(), self._build, card.name, order.attempt, final))
+
+    def _once_more(
+        self,
+        card: Card,
+        candidate: Candidate,
+        again: Again,
+        paths: tuple[str, ...],
+        verdict: Verdict | None = None,
+    ) -> None:
+        if not again.once_more or self.interrupted:
+            tail = verdict.tail if verdict else ()
+            log = verdict.log if verdict else ""
+            self._reject(card, candidate, again.why, paths=paths, tail=tail, log=log)
+            return
+        self._keep_rejected(candidate)
+        card.alone = again.alone
+        card.told = again.told
+        card.waits = []
+        now = self._clock.now()
+        attempt = candidate.ended.attempt
+        self._emit(TaskAgain(now, self._build, card.name, attempt, again.why, paths, again.alone))
+        if self.halted is not None:
+            self.skip(card, self.halted, None)
+        else:
+            self._board.move(card, Stage.QUEUED, at=self._clock.monotonic())
+
+    def _reject(
+        self,
+        card: Card,
+        candidate: Candidate,
+        why: str,
+        *,
+        paths: tuple[str, ...] = (),
+        tail: tuple[str, ...] = (),
+        log: str = "",
+        hint: str | None = None,
+    ) -> None:
+        kept = self._keep_rejected(candidate)
+        self.settle(card, Final.REJECTED)
+        now, attempt = self._clock.now(), candidate.ended.attempt
+        self._emit(TaskRejected(now, self._build, card.name, attempt, why, kept, paths, tail, log, hint))
+        self._failed_fast(card)
+
+    def _keep_rejected(self, candidate: Candidate) -> str:
+        """Keep a result that does not land under a ref of its own; it is never replayed."""
+        kept = REJECTED + candidate.ended.attempt
+        result = result_ref(candidate.decision.key, candidate.ended.attempt)
+        self._git.update_refs(
+            (RefUpdate(kept, candidate.result, force=True), RefUpdate(result, None, force=True))
+        )
+        return kept
+
+    def _failed_fast(self, card: Card) -> None:
+        if self._fail_fast and self.halted is None:
+            self.halted = f"stopped after {card.name} (--fail-fast)"

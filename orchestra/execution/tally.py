@@ -1,0 +1,69 @@
+"""What a build adds up while it goes on, and its last event made of that. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestra.model.events import BuildFinished
+from orchestra.model.outcomes import Final, Usage
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of attempts, their seconds, tokens and USD (None while unknown)."""
+
+    ran: int = 0
+    replayed: int = 0
+    sequential_s: float = 0.0
+    usd: float | None = None
+    tokens: int | None = None
+
+    def attempt(self, seconds: float, usage: Usage) -> None:
+        """Add an attempt that has ended."""
+        self.sequential_s += seconds
+        if usage.usd is not None:
+            self.usd = (self.usd or 0.0) + usage.usd
+        if usage.tokens is not None:
+            self.tokens = (self.tokens or 0) + usage.tokens
+
+    def finished(
+        self,
+        time: float,
+        build: str,
+        finals: Mapping[str, Final],
+        *,
+        ok: bool,
+        advanced: bool,
+        interrupted: bool,
+        wall_s: float,
+        tip: str,
+    ) -> BuildFinished:
+        """The last event of the build."""
+
+        def count(final: Final) -> int:
+            return sum(value is final for value in finals.values())
+
+        return BuildFinished(
+            time,
+            build,
+            ok=ok,
+            advanced=advanced,
+            interrupted=interrupted,
+            tasks=dict(finals),
+            ran=self.ran,
+            replayed=self.replayed,
+            fresh=count(Final.FRESH),
+            landed=count(Final.LANDED),
+            no_change=count(Final.NO_CHANGE),
+            passed=count(Final.PASSED),
+            failed=count(Final.FAILED),
+            rejected=count(Final.REJECTED),
+            skipped=count(Final.SKIPPED),
+            wall_s=wall_s,
+            sequential_s=self.sequential_s,
+            speedup=self.sequential_s / wall_s if self.ran and wall_s > 0 else None,
+            usd=self.usd,
+            tokens=self.tokens,
+            tip=tip,
+        )

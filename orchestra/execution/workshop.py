@@ -1,0 +1,30 @@
+"""All that attempts work with: the repository, the slots, the agents, the clock, the person's environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from orchestra.model.agents import Agent
+from orchestra.model.ports import Clock
+from orchestra.model.tasks import AgentSpec, Task
+from orchestra.vcs.repository import Repository
+from orchestra.vcs.slots import SlotPool
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What every attempt of a build shares.
+
+    `setup` is the command that sets a slot up ("" for none); `agent_of` the description of a task's agent
+    (None for `run`), `adapter_of` the adapter to it.
+    """
+
+    repository: Repository
+    pool: SlotPool
+    build: str
+    clock: Clock
+    environ: Mapping[str, str]
+    setup: str
+    agent_of: Callable[[Task], AgentSpec | None]
+    adapter_of: Callable[[Task, AgentSpec | None], Agent]
