@@ -1,0 +1,381 @@
+"""`orchestra build`: puts the engine, this machine and the listeners together, and tells how it went."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestra.cli.options import Project, Settings, common_options, use_color
+from orchestra.execution.engine import BuildOrder, Engine
+from orchestra.execution.lock import BuildLock
+from orchestra.integration.branch import FOLLOWED
+from orchestra.integration.reconcile import TakenUp, take_up
+from orchestra.model.errors import ExitStatus
+from orchestra.model.events import BuildFinished, Event, Notice
+from orchestra.model.ports import Listener
+from orchestra.model.tasks import Task
+
+if TYPE_CHECKING:
+    from orchestra.execution.local import LocalExecutor
+    from orchestra.execution.workshop import Workshop
+    from orchestra.vcs.slots import Slot
+
+
+class SystemClock:
+    """The machine's clock. Implements Clock."""
+
+    def now(self) -> float:
+        """See `orchestra.model.ports.Clock`."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """See `orchestra.model.ports.Clock`."""
+        return time.monotonic()
+
+
+def _jobs(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    if value is None or value == "auto":
+        return None
+    if value.isdigit() and int(value) > 0:
+        return int(value)
+    raise click.BadParameter("a whole number from 1, or auto", context, parameter)
+
+
+jobs_option = click.option(
+    "-j",
+    "--jobs",
+    callback=_jobs,
+    metavar="N|auto",
+    help="At most N attempts at once (default: by the machine).",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """What the command line asked for beside the project: see the options of `orchestra build`."""
+
+    targets: tuple[str, ...] = ()
+    jobs: int | None = None
+    into: str | None = None
+    force: bool = False
+    fail_fast: bool = False
+    advance: bool = True
+
+
+@click.command("build")
+@click.argument("targets", nargs=-1, metavar="[TASK]...")
+@jobs_option
+@click.option("-n", "--dry-run", is_flag=True, help="Show what would run, and run nothing.")
+@click.option("--force", is_flag=True, help="Run the named tasks (or all) though they are fresh.")
+@click.option("--fail-fast", is_flag=True, help="Start nothing more after the first failure.")
+@click.option("--agent", metavar="NAME", help="Let this agent do all tasks.")
+@click.option("--into", metavar="BRANCH", help="Land on this branch instead of the one checked out.")
+@click.option("--no-advance", is_flag=True, help="Leave the branch; the result stays on orchestra/build-ID.")
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+@click.option(
+    "--ui", type=click.Choice(["auto", "plain", "none"]), default="auto", help="How to show progress."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one a line.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only problems and the summary.")
+@click.option("-v", "--verbose", is_flag=True, help="Print also phases and what agents do.")
+@common_options
+@click.pass_obj
+def command(
+    settings: Settings,
+    targets: tuple[str, ...],
+    jobs: int | None,
+    dry_run: bool,
+    force: bool,
+    fail_fast: bool,
+    agent: str | None,
+    into: str | None,
+    no_advance: bool,
+    yes: bool,
+    ui: str,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    directory: str | None,
+    file: str | None,
+    debug: bool,
+) -> int:
+    """Run the stale tasks, in parallel, and land what passes.
+
+    TASK is the name of a task or the path of its prompt; with none, all tasks are meant. What a named task needs
+    is built too. Ends with 0 when all selected tasks are fresh and landed, 1 when something failed, was
+    rejected or could not advance, 2 for wrong input, 3 where the environment does not allow it, 130 when
+    interrupted.
+    """
+    project = Project(settings, directory=directory, file=file, agent=agent)
+    display = Display(as_json=as_json, silent=ui == "none", verbosity=-1 if quiet else int(verbose))
+    request = BuildRequest(targets, jobs, into, force, fail_fast, not no_advance)
+    if dry_run:
+        return _dry_run(project, request, display)
+    return exit_status(run_build(project, request, display))
+
+
+def run_build(project: Project, request: BuildRequest, display: Display) -> BuildFinished:
+    """Carry one build out, tell it on standard output, and give its last event."""
+    with BuildLock(project.repository.state_folder / "building.json"):
+        return _Build(project, request, display).run()
+
+
+class Display:
+    """What of a build goes to standard output."""
+
+    def __init__(self, *, as_json: bool, silent: bool, verbosity: int) -> None:
+        self.as_json = as_json
+        self.silent = silent
+        self.verbosity = verbosity
+        self.color = use_color(sys.stdout)
+
+    def listeners(self, project: Project) -> tuple[list[Listener], Callable[[], str]]:
+        """Who listens on behalf of the person, and what gives the summary at the end."""
+        from orchestra.reporting.summary import SummaryCollector
+
+        if self.as_json:
+            from orchestra.reporting.jsonl import JsonLines
+
+            return [JsonLines(sys.stdout)], lambda: ""
+        source = project.manifest.source or "orchestra.yaml"
+        files = {t.name: t.prompt.path if t.prompt else source for t in project.manifest.tasks}
+        summary = SummaryCollector(files)
+        found: list[Listener] = [summary]
+        if not self.silent:
+            from orchestra.reporting.lines import PlainLines
+            from orchestra.reporting.output import Output
+
+            found.append(PlainLines(Output(sys.stdout).write, color=self.color, verbosity=self.verbosity))
+        return found, lambda: summary.text(self.color)
+
+
+class _Build:
+    """One real build."""
+
+    def __init__(self, project: Project, request: BuildRequest, display: Display) -> None:
+        self._project = project
+        self._request = request
+        self._display = display
+        self._clock = SystemClock()
+        self._build = build_name(self._clock.now())
+        self._listeners: list[Listener] = []
+
+    def run(self) -> BuildFinished:
+        """Build."""
+        from orchestra.execution.local import LocalExecutor
+        from orchestra.history.recorder import Recorder
+        from orchestra.reporting.jsonl import EventsFile
+        from orchestra.reporting.output import Output
+
+        project = self._project
+        begin = self._begin()
+        order = self._order(begin)
+        logs = project.repository.state_folder / "builds" / self._build
+        recorder = Recorder.open(project.history_path, on_error=self._warn)
+        record = EventsFile(logs / "events.jsonl", lambda error: self._warn(f"events.jsonl: {error}"))
+        shown, summary = self._display.listeners(project)
+        self._listeners = [recorder, record, *shown]
+        try:
+            for name in begin.left:
+                self._notice(
+                    f"{name} of an earlier build was not taken up: its branch went another way", None
+                )
+            shop = self._workshop()
+            with LocalExecutor(shop, logs) as executor:
+                finished = self._engine(order, shop, executor).run()
+        finally:
+            record.close()
+            recorder.close()
+        text = summary()
+        if text:
+            Output(sys.stdout).write(text + "\n")
+        return finished
+
+    def _begin(self) -> TakenUp:
+        repository = self._project.repository
+        head = self._project.head(self._request.into)
+        refs = repository.refs(*FOLLOWED)
+        begin = take_up(repository, refs, head.branch, head.commit, advance=self._request.advance)
+        if begin.obsolete:
+            repository.update_refs(begin.obsolete)
+        return begin
+
+    def _order(self, begin: TakenUp) -> BuildOrder:
+        project = self._project
+        selected, forced = chosen(project, self._request)
+        return BuildOrder(
+            self._build,
+            project.manifest,
+            project.graph,
+            selected,
+            begin.target,
+            begin.tip,
+            jobs_of(project, self._request),
+            forced=forced,
+            fail_fast=self._request.fail_fast,
+            environment=f"{sys.platform} {os.uname().machine} {project.manifest.worktrees.setup or ''}",
+            agents=lambda name: self._agent_name(project.graph.task(name)),
+        )
+
+    def _engine(self, order: BuildOrder, shop: Workshop, executor: LocalExecutor) -> Engine:
+        from orchestra.execution.preflight import Preflight
+
+        project = self._project
+        branch = order.target.branch if order.target.advance else None
+        preflight = Preflight(shop, branch, self._slots_folder(), self._notice)
+        tasks = [project.graph.task(name) for name in order.selected]
+        return Engine(
+            order,
+            project.repository,
+            executor,
+            self._clock,
+            self._listeners,
+            lambda stale: preflight.check(task for task in tasks if task.name in stale),
+        )
+
+    def _workshop(self) -> Workshop:
+        from orchestra.agents.registry import default_agent, make_agent
+        from orchestra.agents.run import RunCommand
+        from orchestra.execution.workshop import Workshop
+        from orchestra.model.agents import Agent
+        from orchestra.model.freshness import agent_spec
+        from orchestra.model.tasks import AgentSpec
+        from orchestra.vcs.capture import rescue
+        from orchestra.vcs.slots import SlotPool
+
+        project = self._project
+        repository, manifest = project.repository, project.manifest
+
+        def agent_of(task: Task) -> AgentSpec | None:
+            if task.run is not None:
+                return None
+            return agent_spec(task, manifest) or default_agent()
+
+        def adapter_of(task: Task, spec: AgentSpec | None) -> Agent:
+            if spec is not None:
+                return make_agent(spec)
+            return RunCommand(task.run or "")
+
+        def rescued(slot: Slot, attempt: str) -> None:
+            kept = rescue(repository, slot, attempt, pool.spared(slot))
+            if kept:
+                self._notice(
+                    f"work that an interrupted attempt left in a worktree is kept under {kept}", None
+                )
+
+        pool = SlotPool(
+            repository.command,
+            repository.root,
+            repository.common_dir,
+            self._slots_folder(),
+            manifest.worktrees,
+            rescued,
+        )
+        setup = manifest.worktrees.setup or ""
+        return Workshop(repository, pool, self._build, self._clock, os.environ, setup, agent_of, adapter_of)
+
+    def _slots_folder(self) -> Path:
+        from orchestra.vcs.slots import slots_folder
+
+        repository = self._project.repository
+        configured = self._project.manifest.worktrees.dir
+        return slots_folder(repository.common_dir, repository.root, configured, os.environ)
+
+    def _agent_name(self, task: Task) -> str:
+        if task.run is not None:
+            return "run"
+        from orchestra.agents.registry import default_agent
+
+        found = default_agent() if task.agent is None else None
+        return task.agent or (found.name if found else "none")
+
+    def _notice(self, message: str, hint: str | None) -> None:
+        event: Event = Notice(self._clock.now(), self._build, message, hint)
+        for listener in self._listeners:
+            listener.notify(event)
+
+    def _warn(self, message: str) -> None:
+        # To standard error: the listeners may be what is broken.
+        click.echo(f"warning: {message}", err=True)
+
+
+def _dry_run(project: Project, request: BuildRequest, display: Display) -> int:
+    """Drive the same engine on an in-memory copy of the tree with a simulated executor."""
+    from orchestra.model.entries import lock_paths
+    from orchestra.planning.simulate import ManualClock, SimulatedExecutor
+    from orchestra.reporting.dry_run import dry_run_text
+    from orchestra.vcs.memory import MemoryGit
+
+    repository = project.repository
+    head = project.head(request.into)
+    begin = take_up(repository, repository.refs(*FOLLOWED), head.branch, head.commit, advance=True)
+    tree = repository.tree(begin.tip)
+    git = MemoryGit()
+    ids = [tree.files[path].split(" ")[1] for path in lock_paths(tree)]
+    git.seed(tree, dict(zip(ids, repository.read(ids), strict=True)))
+    git.refs.update(repository.refs("refs/orchestra/checks/"))
+    selected, forced = chosen(project, request)
+    clock = ManualClock()
+    order = BuildOrder(
+        build_name(time.time()),
+        project.manifest,
+        project.graph,
+        selected,
+        begin.target,
+        begin.tip,
+        jobs_of(project, request),
+        forced=forced,
+        dry_run=True,
+    )
+    if display.as_json:
+        listeners, _ = display.listeners(project)
+        Engine(order, git, SimulatedExecutor(git, clock), clock, listeners).run()
+        return ExitStatus.OK
+    events = _Collected()
+    Engine(order, git, SimulatedExecutor(git, clock), clock, [events]).run()
+    click.echo(dry_run_text(events.events, project.graph, display.color))
+    return ExitStatus.OK
+
+
+class _Collected:
+    """A listener that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def notify(self, event: Event) -> None:
+        """Take one event."""
+        self.events.append(event)
+
+
+def build_name(now: float) -> str:
+    """A name for a build that sorts by time and is unique: `20261122-153000-1f2e`."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{secrets.token_hex(2)}"
+
+
+def chosen(project: Project, request: BuildRequest) -> tuple[frozenset[str], frozenset[str]]:
+    """The tasks that are selected, and those of them that run though they may be fresh."""
+    selected = project.selected(request.targets)
+    if not request.force:
+        return selected, frozenset()
+    return selected, frozenset(project.named(request.targets)) if request.targets else selected
+
+
+def jobs_of(project: Project, request: BuildRequest) -> int:
+    """How many attempts at once; without a word about it twice the cores, since agents mostly wait."""
+    return request.jobs or project.manifest.jobs or max(2, min(8, 2 * (os.cpu_count() or 1)))
+
+
+def exit_status(finished: BuildFinished) -> int:
+    """With what the command ends."""
+    if finished.interrupted:
+        return ExitStatus.INTERRUPTED
+    return ExitStatus.OK if finished.ok else ExitStatus.FAILED

@@ -1,0 +1,34 @@
+"""`orchestra explain TASK`: all there is to say about one task; runs nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from orchestra.cli.options import Project, Settings, common_options, use_color
+from orchestra.model.errors import ExitStatus
+from orchestra.model.freshness import decide_all
+
+
+@click.command("explain")
+@click.argument("task")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@common_options
+@click.pass_obj
+def command(
+    settings: Settings, task: str, as_json: bool, directory: str | None, file: str | None, debug: bool
+) -> int:
+    """Show why TASK is fresh or stale, part by part, its claims, what it waits for, what would make it run."""
+    from orchestra.reporting.explain import explain_json, explain_text
+
+    project = Project(settings, directory=directory, file=file)
+    (name,) = project.named((task,))
+    decisions = decide_all(project.situation())
+    if as_json:
+        click.echo(json.dumps(explain_json(name, decisions, project.graph)))
+    else:
+        last = project.last_finals((name,))
+        click.echo(explain_text(name, decisions, project.graph, last, use_color(sys.stdout)))
+    return ExitStatus.OK

@@ -1,0 +1,113 @@
+"""The entry point: finds the command, loads only its module, and turns errors into words and an exit status."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from orchestra import __version__
+from orchestra.cli.options import Settings, use_color
+from orchestra.model.errors import ExitStatus, OrchestraError, usage_error
+from orchestra.reporting.errors import render_error
+
+COMMANDS = {
+    "build": "Run the stale tasks, in parallel, and land what passes.",
+    "status": "Show which tasks are fresh, stale or blocked.",
+    "explain": "Show why a task is fresh or stale, and what it waits for.",
+    "history": "Show earlier builds, one build, or the attempts of one task.",
+    "demo": "Make a small repository and build it, to see how it goes.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called, since imports are what a null build pays for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands, in the order of a person's day."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, None where there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"orchestra.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with a suggestion where the name is close to a command's."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"did you mean `orchestra {close[0]}`?" if close else "orchestra --help lists the commands"
+            raise usage_error(f"there is no command `{args[0]}`", hint=hint) from error
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="orchestra")
+@click.option("-C", "directory", metavar="DIR", default=".", help="Work as if called in DIR.")
+@click.option(
+    "-f", "--file", "file", metavar="FILE", help="The manifest (default: orchestra.yaml at the root)."
+)
+@click.option("--debug", is_flag=True, help="Show a traceback with an error.")
+@click.pass_context
+def cli(context: click.Context, directory: str, file: str | None, debug: bool) -> None:
+    """Make for coding agents.
+
+    Runs the tasks of orchestra.yaml or prompts/ that are stale, each in a worktree of its own, and lands what
+    passes verification on your branch.
+    """
+    context.obj = Settings(directory, file, debug)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; ends the process with an exit status of `ExitStatus`."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    try:
+        status = cli.main(arguments, prog_name="orchestra", standalone_mode=False)
+    except OrchestraError as error:
+        if debug:
+            raise
+        status = _tell(error)
+    except click.exceptions.Abort:
+        status = ExitStatus.INTERRUPTED
+    except click.ClickException as error:
+        status = _tell(OrchestraError(error.format_message(), ExitStatus.USAGE, hint=_help_for(error)))
+    except KeyboardInterrupt:
+        status = ExitStatus.INTERRUPTED
+    _flush()
+    sys.exit(int(status or 0))
+
+
+def _flush() -> None:
+    """Write out what is left; a reader that has gone (`orchestra history | head`) is no error."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would flush once more at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tell(error: OrchestraError) -> ExitStatus:
+    click.echo(render_error(error, color=use_color(sys.stderr)), err=True)
+    return error.status
+
+
+def _help_for(error: click.ClickException) -> str | None:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{context.command_path} --help" if context is not None else None

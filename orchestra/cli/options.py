@@ -1,0 +1,153 @@
+"""What the commands share: settings, the options that several take, and the project that they work on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from orchestra.manifest.load import load
+from orchestra.model.errors import usage_error
+from orchestra.model.graph import Graph, build_graph
+from orchestra.model.tasks import Manifest
+from orchestra.vcs.repository import Head, Repository
+
+if TYPE_CHECKING:
+    from orchestra.model.freshness import Situation
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What was said before the command: where to work, which manifest."""
+
+    directory: str = "."
+    file: str | None = None
+    debug: bool = False
+
+
+def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of `orchestra` itself that may also stand behind a command."""
+    function = click.option("-C", "directory", metavar="DIR", help="Work as if called in DIR.")(function)
+    function = click.option("-f", "--file", "file", metavar="FILE", help="The manifest.")(function)
+    return click.option("--debug", is_flag=True, help="Show a traceback with an error.")(function)
+
+
+def use_color(stream: TextIO) -> bool:
+    """Whether colours are wanted there: on a terminal, unless NO_COLOR is set or it is a dumb one."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+class Project:
+    """The repository, its manifest and its graph: read once, when first asked for."""
+
+    def __init__(
+        self, settings: Settings, *, directory: str | None, file: str | None, agent: str | None = None
+    ) -> None:
+        self._directory = Path(settings.directory) / (directory or ".")
+        self._file = file or settings.file
+        self._agent = agent
+
+    @cached_property
+    def repository(self) -> Repository:
+        """The repository that holds the directory."""
+        return Repository.open(self._directory.absolute())
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """The manifest, as it is on disk now."""
+        file = None if self._file is None else (self._directory / self._file).absolute()
+        cache = self.repository.state_folder / "cache"
+        return load(self.repository.root, file=file, cache_dir=cache, agent=self._agent)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The graph of all tasks."""
+        return build_graph(self.manifest.tasks)
+
+    @property
+    def history_path(self) -> Path:
+        """Where the history lies."""
+        return self.repository.state_folder / "history.db"
+
+    def head(self, into: str | None) -> Head:
+        """What a build is for: the branch named by `--into` or the manifest, else what is checked out."""
+        name = into or self.manifest.integrate.into
+        if name is None:
+            return self.repository.head()
+        branch = f"refs/heads/{name.removeprefix('refs/heads/')}"
+        commit = self.repository.resolve(branch) if _plain(name) else None
+        if commit is None:
+            raise usage_error(f"there is no branch `{name}`", hint=f"make it first: git branch {name}")
+        return Head(commit, branch)
+
+    def selected(self, targets: tuple[str, ...]) -> frozenset[str]:
+        """The tasks that were named, by name or by the path of their prompt, with all that they need.
+
+        All tasks where none was named. Raises OrchestraError for a name that is no task's.
+        """
+        if not targets:
+            return frozenset(self.graph.tasks)
+        return self.graph.with_needs(self.named(targets))
+
+    def named(self, targets: tuple[str, ...]) -> tuple[str, ...]:
+        """The tasks that were named."""
+        return tuple(self._task_named(target) for target in targets)
+
+    def _task_named(self, target: str) -> str:
+        if target in self.graph.tasks:
+            return target
+        here = os.path.normpath(self._directory.absolute() / target)
+        for task in self.manifest.tasks:
+            if task.prompt is not None and here == os.path.normpath(self.repository.root / task.prompt.path):
+                return task.name
+            if task.prompt is not None and os.path.normpath(target) == task.prompt.path:
+                return task.name
+        from difflib import get_close_matches
+
+        close = get_close_matches(target, self.graph.tasks, n=1)
+        hint = f"did you mean `{close[0]}`?" if close else "orchestra status lists the tasks"
+        raise usage_error(f"there is no task `{target}`", hint=hint)
+
+    def situation(self) -> Situation:
+        """What freshness depends on, at the commit with which a build would begin."""
+        from orchestra.execution.settling import check_ref
+        from orchestra.integration.branch import FOLLOWED
+        from orchestra.integration.line import Line
+        from orchestra.integration.reconcile import take_up
+        from orchestra.model.freshness import Situation
+
+        head = self.head(None)
+        refs = self.repository.refs(*FOLLOWED)
+        begin = take_up(self.repository, refs, head.branch, head.commit, advance=True)
+        line = Line(self.repository, begin.tip)
+
+        def passed(key: str) -> bool:
+            return self.repository.resolve(check_ref(key)) is not None
+
+        return Situation(self.manifest, self.graph, line.tree, line.entries, passed)
+
+    def last_finals(self, names: Iterable[str]) -> Mapping[str, tuple[str, str]]:
+        """By task, how it ended when it was last tried and why, as far as the history knows."""
+        from orchestra.history.database import open_for_reading
+        from orchestra.history.queries import last_attempt
+
+        history = open_for_reading(self.history_path)
+        if history is None:
+            return {}
+        found: dict[str, tuple[str, str]] = {}
+        with history:
+            for name in names:
+                attempt = last_attempt(history, name)
+                if attempt is not None and attempt.endings:
+                    found[name] = (attempt.endings[-1].kind, attempt.endings[-1].why or "")
+        return found
+
+
+def _plain(name: str) -> bool:
+    """Whether a name can be a branch and is no revision expression or option."""
+    return not name.startswith("-") and not any(c in name for c in ":^~?*[\\ @{")
