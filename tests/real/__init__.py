@@ -1,0 +1,1 @@
+"""Tests on real input from a package registry."""
