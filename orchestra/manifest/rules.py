@@ -1,0 +1,224 @@
+"""The rules that a JSON Schema cannot say, as far as they follow from one text alone.
+
+They run once for a text, after the schema accepted it: what they let pass is cached and not looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from orchestra.manifest.later import LATER_AGENTS
+from orchestra.manifest.problems import DataPath, Problem, listing, nearest, show
+from orchestra.manifest.shape import BUILT_IN_AGENTS
+from orchestra.manifest.values import (
+    PLACEHOLDERS,
+    is_refused_variable,
+    is_unprintable,
+    name_fault,
+    name_fold,
+    seconds,
+    task_name,
+    unknown_placeholder,
+)
+from orchestra.model.patterns import PatternError, compile_pattern
+from orchestra.model.protected import names_never_writable, names_protected
+
+if TYPE_CHECKING:
+    # Names of agents are looked at in every load, and this import would bring yaml along.
+    from orchestra.manifest.document import Document
+
+_OPTIONS = {
+    "claude-code": frozenset(("kind", "env", "model", "args", "permissions", "max_turns")),
+    "command": frozenset(("kind", "env", "command", "args")),
+    "script": frozenset(("kind", "env")),
+}
+"""By kind of agent: the keys that have an effect."""
+
+Section = dict[str, Any]
+
+
+def check_manifest(document: Document) -> list[Problem]:
+    """What is wrong in a manifest that the schema accepted."""
+    data: Section = document.data
+    allowed = tuple(data.get("allow_protected", ()))
+    problems = list(_patterns(data.get("prompts", ()), ("prompts",)))
+    for key in ("setup_inputs", "copy", "keep"):
+        path: DataPath = ("worktrees", key)
+        problems += _patterns(data.get("worktrees", {}).get(key, ()), path, own=key != "setup_inputs")
+    bad_allowed = list(_patterns(allowed, ("allow_protected",), own=True))
+    problems += bad_allowed
+    problems += _duration(data.get("defaults", {}), ("defaults",))
+    for name, agent in data.get("agents", {}).items():
+        problems += _agent(agent, ("agents", name))
+    problems += _agent_named(data.get("defaults", {}), ("defaults",), data)
+    for name, entry in data.get("tasks", {}).items():
+        problems += _task(name, entry, data)
+        # Where `allow_protected` itself is wrong, nothing can be said about what it allows.
+        problems += check_entry(entry, ("tasks", name), ("**",) if bad_allowed else allowed)
+    problems += _twins(data.get("tasks", {}))
+    return problems
+
+
+def check_entry(entry: Section, path: DataPath, allowed: tuple[str, ...]) -> list[Problem]:
+    """What is wrong in a task's entry, or in the front matter of a prompt, that the schema accepted."""
+    problems = [*_duration(entry, path), *_environment(entry, path)]
+    claims = entry.get("claims", {})
+    if isinstance(claims, dict):
+        for side in ("write", "read"):
+            where = (*path, "claims", side)
+            bad = list(_patterns(claims.get(side, ()), where))
+            problems += bad
+            if side == "write" and not bad:
+                problems += _protected(claims.get(side, ()), where, allowed)
+    return problems
+
+
+def settled(document: Document) -> Section:
+    """The data of a document with values of `env` as they were written: `0x10` and `1.50` keep their shape."""
+    data: Section = document.data
+    for group in ("agents", "tasks"):
+        for name, entry in data.get(group, {}).items():
+            env = entry.get("env")
+            if isinstance(env, dict):
+                entry["env"] = {key: document.written((group, name, "env", key)) for key in env}
+    return data
+
+
+def agent_problem(
+    name: str, agents: Iterable[str], path: DataPath, file: str | None = None
+) -> Problem | None:
+    """What is wrong with the name of an agent, given those that the manifest describes."""
+    if name in agents or name in BUILT_IN_AGENTS:
+        return None
+    if name in LATER_AGENTS:
+        return Problem(f"the agent `{name}` is not supported yet", path, hint=_choices(agents), file=file)
+    if name == "command":
+        hint = "describe it: `agents: {NAME: {kind: command, command: [...]}}`"
+        return Problem("the agent `command` needs a description", path, hint=hint, file=file)
+    meant = nearest(name, (*agents, *BUILT_IN_AGENTS))
+    hint = f"did you mean `{meant}`? {_choices(agents)}" if meant else _choices(agents)
+    return Problem(f"there is no agent `{show(name)}`", path, hint=hint, file=file)
+
+
+def _choices(agents: Iterable[str]) -> str:
+    return f"what can be written here: {listing(dict.fromkeys((*agents, *BUILT_IN_AGENTS)))}"
+
+
+def _patterns(texts: Any, path: DataPath, *, own: bool = False) -> Iterator[Problem]:
+    """`own`: what belongs to git and orchestra alone is refused too."""
+    for number, text in enumerate(texts):
+        try:
+            compile_pattern(text)
+            if own and names_never_writable(text):
+                hint = "remove it: git and orchestra keep their own files there"
+                yield Problem(f"`{show(text)}` can be opened to no task", (*path, number), hint=hint)
+        except PatternError as error:
+            message = f"not a path pattern: {show(str(error), 200)}"
+            yield Problem(message, (*path, number), hint="for example `src/parser.py` or `src/**`")
+
+
+def _protected(texts: Any, path: DataPath, allowed: tuple[str, ...]) -> Iterator[Problem]:
+    for number, text in enumerate(texts):
+        if names_never_writable(text):
+            hint = "remove it: git and orchestra keep their own files there"
+        elif names_protected(text, allowed):
+            hint = f"remove it, or add `allow_protected: [{show(text)}]` to the manifest"
+        else:
+            continue
+        yield Problem(f"`{show(text)}` is protected: no task may write it", (*path, number), hint=hint)
+
+
+def _duration(section: Section, path: DataPath) -> Iterator[Problem]:
+    if "timeout" in section:
+        try:
+            seconds(section["timeout"])
+        except ValueError as error:
+            message = f"`timeout` {error}, but is `{show(section['timeout'])}`"
+            yield Problem(message, (*path, "timeout"), hint="for example `timeout: 45m`")
+
+
+def _environment(section: Section, path: DataPath) -> Iterator[Problem]:
+    env = section.get("env", ())
+    for number, name in enumerate(env):
+        if is_refused_variable(name):
+            keyed = isinstance(env, dict)
+            yield Problem(
+                f"the variable `{name}` is refused: it would change what runs, or is orchestra's own",
+                (*path, "env", name if keyed else number),
+                keyed,
+                "remove it; where a command needs it, set it in a script that the command calls",
+            )
+
+
+def _agent(agent: Section, path: DataPath) -> Iterator[Problem]:
+    kind = agent["kind"]
+    for key in agent:
+        if key not in _OPTIONS[kind]:
+            hint = f"remove it: it belongs to {listing(k for k in _OPTIONS if key in _OPTIONS[k])}"
+            yield Problem(f"`{key}` has no effect on an agent of kind `{kind}`", (*path, key), True, hint)
+    if kind == "command" and "command" not in agent:
+        hint = 'for example `command: [my-agent, --prompt-file, "{prompt_file}"]`'
+        yield Problem("an agent of kind `command` needs the key `command`", path, True, hint)
+    for number, text in enumerate(agent.get("command", ())):
+        unknown = unknown_placeholder(text)
+        if unknown is not None:
+            hint = f"what is filled in: {listing(f'{{{name}}}' for name in PLACEHOLDERS)}"
+            yield Problem(f"unknown placeholder `{{{show(unknown)}}}`", (*path, "command", number), hint=hint)
+    if agent.get("command", ("",))[0].strip() == "" and "command" in agent:
+        yield Problem(
+            "the name of the program is empty", (*path, "command", 0), hint="for example `my-agent`"
+        )
+    yield from _environment(agent, path)
+
+
+def _agent_named(section: Section, path: DataPath, data: Section) -> Iterator[Problem]:
+    if "agent" in section:
+        problem = agent_problem(section["agent"], data.get("agents", {}), (*path, "agent"))
+        if problem is not None:
+            yield problem
+
+
+def _task(name: str, entry: Section, data: Section) -> Iterator[Problem]:
+    path: DataPath = ("tasks", name)
+    fault = name_fault(task_name(name))
+    if fault is not None:
+        hint = "for example `fix-parser` or `api/login`"
+        yield Problem(f"the name `{show(name)}` {fault}", path, True, hint)
+    if "run" in entry:
+        for other in ("prompt", "agent"):
+            if other in entry:
+                hint = f"remove `{other}` if the command does the task, or `run` if an agent does"
+                yield Problem(f"`{other}` beside `run`", (*path, other), True, hint)
+    if "prompt" in entry:
+        yield from _prompt_path(entry["prompt"], (*path, "prompt"))
+    yield from _agent_named(entry, path, data)
+
+
+def _prompt_path(text: str, path: DataPath) -> Iterator[Problem]:
+    segments = text.split("/")
+    if text.startswith(("/", "~")) or ".." in segments or "\\" in text or is_unprintable(text):
+        message = f"`{show(text)}` does not name a file inside the repository"
+        hint = "write the path from the root of the repository: `prompts/fix-parser.md`"
+        yield Problem(message, path, hint=hint)
+    elif any(segment.casefold() == ".git" for segment in segments):
+        yield Problem(f"`{show(text)}` belongs to git", path, hint="move the prompt into `prompts/`")
+
+
+def _twins(tasks: Section) -> Iterator[Problem]:
+    """Names that become one on a file system that ignores case or Unicode's forms."""
+    first: dict[str, str] = {}
+    for name in tasks:
+        other = first.setdefault(name_fold(name), name)
+        if other != name:
+            yield twins(name, other, ("tasks", name))
+
+
+def twins(name: str, other: str, path: DataPath) -> Problem:
+    """Two names that some file systems take for one."""
+    return Problem(
+        f"the names `{show(name)}` and `{show(other)}` differ only in case or Unicode form",
+        path,
+        True,
+        "rename one of them: on many file systems they would be one",
+    )
