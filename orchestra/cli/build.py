@@ -144,7 +144,7 @@ class Display:
         if self.as_json:
             from orchestra.reporting.jsonl import JsonLines
 
-            return [JsonLines(sys.stdout)], lambda: ""
+            return [JsonLines(sys.stdout, _not_written)], lambda: ""
         source = project.manifest.source or "orchestra.yaml"
         files = {t.name: t.prompt.path if t.prompt else source for t in project.manifest.tasks}
         summary = SummaryCollector(files)
@@ -153,8 +153,13 @@ class Display:
             from orchestra.reporting.lines import PlainLines
             from orchestra.reporting.output import Output
 
-            found.append(PlainLines(Output(sys.stdout).write, color=self.color, verbosity=self.verbosity))
+            output = Output(sys.stdout, _not_written)
+            found.append(PlainLines(output.write, color=self.color, verbosity=self.verbosity))
         return found, lambda: summary.text(self.color)
+
+
+def _not_written(error: OSError) -> None:
+    click.echo(f"warning: standard output: {error.strerror}", err=True)
 
 
 class _Build:
@@ -196,7 +201,7 @@ class _Build:
             recorder.close()
         text = summary()
         if text:
-            Output(sys.stdout).write(text + "\n")
+            Output(sys.stdout, _not_written).write(text + "\n")
         return finished
 
     def _begin(self) -> TakenUp:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -70,8 +72,11 @@ def _make(place: Path) -> None:
 
 
 def _next(folder: str) -> str:
+    # Called by its path in a virtual environment, it must be told so that the lines can be typed as they stand.
+    on_path = shutil.which("orchestra") is not None
+    activate = "" if on_path else f"\n  alias orchestra={shlex.quote(str(Path(sys.argv[0]).absolute()))}"
     return f"""
-What to try next:
+What to try next:{activate}
   cd {shlex.quote(folder)}
   orchestra build                     tries only {REJECTED} again: the rest is fresh
   orchestra explain describe-prices   why it is fresh, and what would make it run
