@@ -91,7 +91,7 @@ class AttemptSteps:
             self._enter("prepare")
             slot = shop.pool.prepare(self._number, self._order.base)
             env = self._environment(spec, slot)
-            mark = shop.pool.setup_due(slot, shop.repository.tree(self._order.base))
+            mark = shop.pool.setup_due(slot, lambda: shop.repository.tree(self._order.base))
             if mark is not None:
                 yield from self._setup(slot, mark, env, pristine=True)
             shop.pool.mark_in_use(slot, self._order.attempt)
@@ -99,7 +99,7 @@ class AttemptSteps:
         except _SetupFailedError as error:
             return self._not_started(Fault.PROJECT, str(error), error.ended)
         except OrchestraError as error:
-            return self._not_started(Fault.ENVIRONMENT, "; ".join((str(error), *error.causes)))
+            return self._not_started(Fault.ENVIRONMENT, _why(error))
         exited = yield self._command("agent", session.invocation, slot, env, task.timeout, session)
         self._exits.append(exited)
         judged = session.judge(exited)
@@ -110,9 +110,11 @@ class AttemptSteps:
                 if mark is not None:
                     yield from self._setup(slot, mark, env, pristine=False)
             except _SetupFailedError as error:
-                return self._keep_failed(
-                    slot, judged, agent.told, Outcome.CHECK_FAILED, Fault.PROJECT, str(error)
-                )
+                ended = self._ending_of_setup(error)
+                return self._keep_failed(slot, judged, agent.told, *ended)
+            except OrchestraError as error:
+                ended = Outcome.CHECK_FAILED, Fault.ENVIRONMENT, _why(error)
+                return self._keep_failed(slot, judged, agent.told, *ended)
             check = Invocation(("sh", "-c", "--", task.check))
             checked = yield self._command("check", check, slot, env, task.timeout)
             self._exits.append(checked)
@@ -155,7 +157,8 @@ class AttemptSteps:
         prompt_file = self._log.path.with_suffix(".prompt.md")
         try:
             if task.prompt is not None:
-                prompt_file.write_text(text, "utf-8")
+                # What an agent is told may hold odd bytes of another one's output.
+                prompt_file.write_text(text, "utf-8", "backslashreplace")
         except OSError as error:
             raise OrchestraError(f"cannot write {prompt_file}", causes=(str(error),)) from error
         return Order(task.name, text, str(prompt_file), str(slot.path), task.check)
@@ -196,6 +199,11 @@ class AttemptSteps:
             return None
         return judged.outcome, judged.fault, judged.detail or judged.summary
 
+    def _ending_of_setup(self, error: _SetupFailedError) -> tuple[Outcome, Fault | None, str]:
+        if error.ended.stopped not in (None, "timeout"):
+            return Outcome.INTERRUPTED, Fault.PERSON, "interrupted"
+        return Outcome.CHECK_FAILED, Fault.PROJECT, str(error)
+
     def _ending_of_check(
         self, checked: Exit, command: str, judged: Judgement
     ) -> tuple[Outcome, Fault | None, str] | None:
@@ -211,7 +219,7 @@ class AttemptSteps:
         try:
             captured = self._capture(slot, self._order.keep)
         except OrchestraError as error:
-            detail = "; ".join((str(error), *error.causes))
+            detail = _why(error)
             return self._ended(Outcome.CAPTURE_FAILED, Fault.AGENT, detail, judged, tail=tail, told=told)
         if captured.commit is None and judged.blocked:
             detail = f"denied, and nothing was changed{': ' + judged.detail if judged.detail else ''}"
@@ -234,7 +242,7 @@ class AttemptSteps:
         try:
             captured = self._capture(slot, FAILED + self._order.attempt)
         except OrchestraError as error:
-            detail = f"{detail}; its changes were not kept: {error}"
+            detail = f"{detail}; its changes were not kept: {_why(error)}"
         return self._ended(outcome, fault, detail, judged, captured, tail, told=told)
 
     def _capture(self, slot: Slot, ref: str) -> Captured:
@@ -248,7 +256,7 @@ class AttemptSteps:
     def _not_started(self, fault: Fault, detail: str, exited: Exit | None = None) -> AttemptEnded:
         outcome = Outcome.NOT_STARTED
         if exited is not None and exited.stopped not in (None, "timeout"):
-            outcome, fault = Outcome.INTERRUPTED, Fault.PERSON
+            outcome, fault, detail = Outcome.INTERRUPTED, Fault.PERSON, "interrupted"
         return self._ended(outcome, fault, detail, None, tail=self._log.tail)
 
     def _ended(
@@ -304,7 +312,7 @@ def verify_steps(
             slot=slot.number,
         )
         env = attempt_environment(workshop.environ, workshop.repository.root, sets=place.items())
-        mark = workshop.pool.setup_due(slot, workshop.repository.tree(order.commit))
+        mark = workshop.pool.setup_due(slot, lambda: workshop.repository.tree(order.commit))
         if mark is not None:
             before = workshop.pool.untracked(slot)
             setup = Invocation(("sh", "-c", "--", workshop.setup))
@@ -315,14 +323,20 @@ def verify_steps(
                 return ended(None if interrupted else False, f"`{workshop.setup}`: {ending(done)}")
             workshop.pool.setup_done(slot, mark, before, pristine=True)
     except OrchestraError as error:
-        log.line("; ".join((str(error), *error.causes)))
-        return ended(False, str(error))
+        # No verdict: the environment failed, not the commit.
+        log.line(_why(error))
+        return ended(None, _why(error))
     log.phase("verify", order.command)
     invocation = Invocation(("sh", "-c", "--", order.command))
     exited = yield Command("verify", invocation, slot.path, env, LONGEST)
     if exited.stopped is not None and exited.stopped != "timeout":
         return ended(None, "interrupted")
     return ended(exited.ok, "" if exited.ok else ending(exited))
+
+
+def _why(error: OrchestraError) -> str:
+    """An error in one line."""
+    return "; ".join((str(error), *error.causes))
 
 
 def _shown(invocation: Invocation) -> str:

@@ -14,6 +14,12 @@ NOT_PASSED = (
 )
 
 
+ALWAYS_PASSED = frozenset(
+    ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TERM", "TMPDIR", "TZ", "PWD")
+)
+"""Without these no program finds its way; a `.env` that sets them too makes no secret of them."""
+
+
 def attempt_environment(
     environ: Mapping[str, str],
     root: Path,
@@ -27,7 +33,7 @@ def attempt_environment(
     tools that load that file for a person would hand its secrets to every agent. `passes` brings such a name
     back; `sets` come last.
     """
-    left_out = {*NOT_PASSED, *_names_in_dotenv(root / ".env")} - set(passes)
+    left_out = {*NOT_PASSED, *(_names_in_dotenv(root / ".env") - ALWAYS_PASSED)} - set(passes)
     result = {name: value for name, value in clean_environment(environ).items() if name not in left_out}
     result |= dict(sets)
     return result
@@ -46,7 +52,8 @@ def place_variables(*, task: str, build: str, attempt: str, root: Path, slot: in
 
 def _names_in_dotenv(path: Path) -> set[str]:
     try:
-        text = path.read_text("utf-8", "replace")
+        # A pipe would never end; a folder (a virtual environment of that name) cannot be read.
+        text = path.read_text("utf-8", "replace") if path.is_file() else ""
     except OSError:
         return set()
     names = set()

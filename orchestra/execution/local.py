@@ -73,6 +73,8 @@ class LocalExecutor:
         self._selector.register(reader, selectors.EVENT_READ, None)
         self._old_wakeup = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         for number in SIGNALS:
+            if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # nohup: the build is to outlive the terminal
             self._handlers[number] = signal.signal(number, _noted)
         return self
 
@@ -121,16 +123,17 @@ class LocalExecutor:
 
     def poll(self) -> tuple[Happening, ...]:
         """See `orchestra.model.ports.Executor`."""
-        while not self._told:
-            if not self._works:
-                return ()
-            ready = self._selector.select(self._wait())
+        while True:
+            # Also where something is to be told already: a signal must not wait behind a row of quick failures.
+            ready = self._selector.select(0 if self._told or not self._works else self._wait())
             for key, _ in ready:
                 if key.data is None:
                     self._signalled()
                 else:
                     self._read(key.data, key.fd)
             self._enforce_deadlines()
+            if self._told or not self._works:
+                break
         told, self._told = tuple(self._told), []
         return told
 

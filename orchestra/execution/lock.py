@@ -36,6 +36,10 @@ class BuildLock:
                 f"another build is at work in this repository{holder}",
                 hint="wait for it to end, or interrupt it where it runs",
             ) from None
+        except OSError as error:
+            os.close(self._fd)
+            self._fd = -1
+            raise environment_error(f"cannot lock {self._path}", causes=(str(error),)) from error
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, json.dumps({"pid": os.getpid(), "since": time.time()}).encode(), 0)
         return self

@@ -26,7 +26,7 @@ class AttemptLog:
         self._file: IO[str] | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._file = path.open("a", encoding="utf-8", errors="surrogateescape", buffering=1)
+            self._file = path.open("a", encoding="utf-8", errors="backslashreplace", buffering=1)
         except OSError as error:
             self.problem = f"cannot write {path}: {error.strerror}"
 

@@ -12,7 +12,7 @@ from orchestra.execution.workshop import Workshop
 from orchestra.model.errors import OrchestraError, environment_error
 from orchestra.model.patterns import PatternSet
 from orchestra.model.tasks import Task
-from orchestra.vcs.advance import checkout_of
+from orchestra.vcs.advance import checkouts_of, rebased_in
 
 LEAST_DISK = 200 * 2**20
 """Bytes that must be free where slots and logs are written."""
@@ -29,7 +29,8 @@ IN_THE_MIDDLE = {
 @dataclass(frozen=True, slots=True)
 class Preflight:
     """The checks of one build. `branch` is what it will advance (None: nothing), `notice` takes a message and a
-    hint for the person."""
+    hint for the person.
+    """
 
     workshop: Workshop
     branch: str | None
@@ -51,6 +52,7 @@ class Preflight:
         tasks = tuple(tasks)
         self._check_agents(tasks)
         self._check_checkout()
+        self._check_signing()
         for folder in (self.slots, repository.state_folder):
             _check_disk(folder)
         self._name_unseen(tasks)
@@ -72,21 +74,36 @@ class Preflight:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             raise environment_error(f"{problem} (needed by {', '.join(names[:3])}{more})")
 
+    def _check_signing(self) -> None:
+        problem = self.workshop.repository.signing_problem()
+        if problem is not None:
+            raise environment_error(
+                "git cannot sign commits, and `commit.gpgSign` asks for it",
+                causes=(problem,),
+                hint="unlock the key, or build without: git config commit.gpgSign false",
+            )
+
     def _check_checkout(self) -> None:
-        """No merge or the like may be under way where the branch would be moved."""
+        """No merge or the like may be under way where orchestra was called, or where the branch would be moved."""
         repository = self.workshop.repository
-        if self.branch is None:
-            return
-        checkout = checkout_of(repository.command, self.branch)
-        if checkout is None:
-            return
-        folder = Path(repository.command.at(checkout).run("rev-parse", "--absolute-git-dir").text)
-        for name, what in IN_THE_MIDDLE.items():
-            if (folder / name).exists():
+        checkouts = [repository.root]
+        if self.branch is not None:
+            checkouts += checkouts_of(repository.command, self.branch)
+            rebase = rebased_in(repository.common_dir, self.branch)
+            if rebase is not None:
+                raise _under_way("rebase", rebase)
+        for checkout in dict.fromkeys(checkouts):
+            if not checkout.is_dir():
                 raise environment_error(
-                    f"a {what} is under way in {checkout}",
-                    hint=f"finish it (git {what} --continue) or drop it (git {what} --abort)",
+                    f"the branch is checked out in {checkout}, which is gone",
+                    hint="git worktree prune, or bring it back",
                 )
+            folder = repository.git_dir
+            if checkout != repository.root:
+                folder = Path(repository.command.at(checkout).run("rev-parse", "--absolute-git-dir").text)
+            for name, what in IN_THE_MIDDLE.items():
+                if (folder / name).exists():
+                    raise _under_way(what, checkout)
 
     def _name_unseen(self, tasks: tuple[Task, ...]) -> None:
         """Name the person's uncommitted changes to files that tasks claim: tasks do not see them."""
@@ -105,6 +122,13 @@ class Preflight:
                 f"not seen by tasks, because not committed: {', '.join(seen[:5])}{more}",
                 "commit them first if tasks should build on them",
             )
+
+
+def _under_way(what: str, place: Path) -> OrchestraError:
+    return environment_error(
+        f"a {what} is under way in {place}",
+        hint=f"finish it (git {what} --continue) or drop it (git {what} --abort)",
+    )
 
 
 def _check_disk(folder: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestra.model.errors import environment_error
+from orchestra.model.errors import ExitStatus, OrchestraError, environment_error
 from orchestra.model.text import clean
 
 MINIMUM_GIT = (2, 38)
@@ -37,6 +37,27 @@ FLAGS = (
     "--no-pager",
 )  # fmt: skip
 
+OWN_FLAGS = (
+    # For indexes and worktrees that are orchestra's own, whatever the person set for theirs.
+    # Slots are full worktrees also where the person's own is sparse.
+    "-c", "core.sparseCheckout=false",
+    # A copy of an index must stand for itself.
+    "-c", "core.splitIndex=false",
+    # What was untracked when an index was copied says nothing of today.
+    "-c", "core.untrackedCache=false",
+    # With `true`, no change to a tracked file would ever be seen.
+    "-c", "core.ignoreStat=false",
+    # A file changed and given its old time back is told by these two.
+    "-c", "core.trustctime=true",
+    "-c", "core.checkStat=default",
+    # What lies in submodules is neither reset nor captured by git's own recursion.
+    "-c", "submodule.recurse=false",
+    # A file that cannot be added must fail the capture.
+    "-c", "add.ignoreErrors=false",
+    # Slots are found by the absolute path that git notes.
+    "-c", "worktree.useRelativePaths=false",
+)  # fmt: skip
+
 LOCAL_VARIABLES = (
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_CONFIG",
@@ -57,21 +78,36 @@ LOCAL_VARIABLES = (
 )
 """What `git rev-parse --local-env-vars` prints: set by a hook or an alias, they would point git elsewhere."""
 
+READING_VARIABLES = (
+    # These change what a path on the command line means, and where attributes come from.
+    "GIT_LITERAL_PATHSPECS",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_NOGLOB_PATHSPECS",
+    "GIT_ICASE_PATHSPECS",
+    "GIT_ATTR_SOURCE",
+)
+"""What a person may have set for their own git, and ours must not heed."""
 
-class GitFailedError(Exception):
-    """A git command failed; says which, how, and what it printed."""
+SHOWN = 200
+"""Characters of a command line that an error shows."""
+
+
+class GitFailedError(OrchestraError):
+    """A git command failed; says which, how, and what it printed. `stderr` is as git wrote it."""
 
     def __init__(self, argv: tuple[str, ...], status: int, stderr: str) -> None:
-        words = clean(stderr.strip(), newlines=True)
-        super().__init__(f"`git {' '.join(argv)}` ended with status {status}: {words}")
-        self.argv = argv
-        self.status = status
+        words = clean(" ".join(argv))
+        shown = words if len(words) <= SHOWN else words[:SHOWN] + "…"
+        how = f"ended with status {status}" if status >= 0 else f"was killed by signal {-status}"
+        lines = clean(stderr, newlines=True).split("\n")
+        causes = tuple(line for line in lines if line.strip())
+        super().__init__(f"`git {shown}` {how}", ExitStatus.ENVIRONMENT, causes=causes)
         self.stderr = stderr
 
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """What a git command printed and how it ended."""
+    """What a git command printed and how it ended; `stderr` is as git wrote it, unfit for a terminal."""
 
     status: int
     stdout: bytes
@@ -107,20 +143,28 @@ class GitCommand:
 
     def __init__(self, directory: Path, environ: Mapping[str, str] | None = None) -> None:
         self.directory = directory
+        self._flags: tuple[str, ...] = FLAGS
         self._environ = clean_environment(os.environ if environ is None else environ)
+        for name in READING_VARIABLES:
+            self._environ.pop(name, None)
         self._environ |= {
             "LC_ALL": "C",
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_EDITOR": "true",
             # Reading must never rewrite the person's index.
             "GIT_OPTIONAL_LOCKS": "0",
+            # What an object id stands for must not change because an agent called `git replace`.
+            "GIT_NO_REPLACE_OBJECTS": "1",
         }
 
-    def at(self, directory: Path) -> GitCommand:
-        """The same in another directory."""
+    def at(
+        self, directory: Path, *, flags: tuple[str, ...] = (), env: Mapping[str, str] | None = None
+    ) -> GitCommand:
+        """The same in another directory, with more flags and variables."""
         other = GitCommand.__new__(GitCommand)
         other.directory = directory
-        other._environ = self._environ
+        other._flags = (*self._flags, *flags)
+        other._environ = {**self._environ, **(env or {})}
         return other
 
     def run(
@@ -128,7 +172,6 @@ class GitCommand:
         *argv: str,
         stdin: bytes = b"",
         env: Mapping[str, str] | None = None,
-        flags: tuple[str, ...] = (),
         allow: tuple[int, ...] = (0,),
     ) -> Completed:
         """Run one git command to its end.
@@ -136,7 +179,7 @@ class GitCommand:
         `allow` are the exit statuses that are no failure. Raises GitFailedError on any other, and
         OrchestraError where git or the directory is not there.
         """
-        command = ["git", *FLAGS, *flags, *argv]
+        command = ["git", *self._flags, *argv]
         try:
             done = subprocess.run(
                 [encode(word) for word in command],
@@ -154,6 +197,8 @@ class GitCommand:
             raise environment_error("git is not installed", hint="install git 2.38 or newer") from error
         except (PermissionError, NotADirectoryError) as error:
             raise environment_error(f"cannot use {self.directory}: {error.strerror}") from error
+        except OSError as error:
+            raise environment_error(f"cannot run git {argv[0]}", causes=(str(error.strerror),)) from error
         stderr = decode(done.stderr)
         if done.returncode not in allow:
             raise GitFailedError(argv, done.returncode, stderr)

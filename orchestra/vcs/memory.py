@@ -115,7 +115,9 @@ class MemoryGit:
         """See `orchestra.model.ports.Git`."""
         if self.refs.get(branch) != old:
             head = self.refs.get(branch)
-            descends = head is not None and self.is_ancestor(old, head)
+            if head is None:
+                return Advance(False)
+            descends = self.is_ancestor(old, head)
             return Advance(False, moved_to=head, descends=descends, message="the branch moved meanwhile")
         self.refs[branch] = new
         return Advance(True)
@@ -123,6 +125,12 @@ class MemoryGit:
     def is_ancestor(self, old: str, new: str) -> bool:
         """Whether `old` is in the history of `new`, or is `new`."""
         return old in self._history(new)
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        """The best common ancestor of two commits, None where there is none."""
+        common = self._history(one) & self._history(other)
+        best = [c for c in self.commits if c in common and len(common & self._descendants(c, common)) == 1]
+        return best[-1] if best else None
 
     def message(self, commit: str) -> str:
         """The commit's message."""
@@ -144,6 +152,9 @@ class MemoryGit:
         commit = hashlib.sha1(text.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
         self.commits[commit] = _Commit(tree, parents, message)
         return commit
+
+    def _descendants(self, commit: str, among: set[str]) -> set[str]:
+        return {other for other in among if commit in self._history(other)}
 
     def _history(self, commit: str) -> set[str]:
         seen: set[str] = set()

@@ -1,24 +1,29 @@
 """The repository as the engine sees it: refs, trees, blobs, merges, commits.
 
-Git is asked each time: nothing that could change is remembered.
+Git is asked each time: nothing that could change is remembered, only the trees of a few commits.
 """
 
 from __future__ import annotations
 
 import re
 import tempfile
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestra.model.errors import environment_error
 from orchestra.model.ports import Advance, CommitRequest, Merged, RefUpdate
+from orchestra.model.text import clean
 from orchestra.model.trees import FileState, Tree
 from orchestra.vcs.advance import advance_branch
-from orchestra.vcs.command import MINIMUM_GIT, GitCommand, GitFailedError, decode, encode
+from orchestra.vcs.command import MINIMUM_GIT, OWN_FLAGS, GitCommand, GitFailedError, decode, encode
 
 STATE_FOLDER = "orchestra"
 REGULAR = "100644"
+OBJECT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+TREES = 8
+"""How many trees are remembered: those of the tip, a few bases and results."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,8 @@ class Repository:
         self.root = root
         self.git_dir = git_dir
         self.common_dir = common_dir
+        self._own = command.at(root, flags=OWN_FLAGS)
+        self._trees: OrderedDict[str, Tree] = OrderedDict()
 
     @classmethod
     def open(cls, directory: Path, environ: Mapping[str, str] | None = None) -> Repository:
@@ -48,8 +55,11 @@ class Repository:
             )
         except GitFailedError as error:
             raise _not_usable(directory, error) from error
-        top, git_dir, common = found.text.split("\n")
-        return cls(command.at(Path(top)), Path(top), Path(git_dir), Path(common))
+        paths = [Path(line) for line in found.text.split("\n")]
+        if len(paths) != 3:
+            raise environment_error(f"{directory}: a repository whose path holds a newline is not supported")
+        top, git_dir, common = paths
+        return cls(command.at(top), top, git_dir, common)
 
     @property
     def state_folder(self) -> Path:
@@ -82,7 +92,8 @@ class Repository:
     def refs(self, *prefixes: str) -> Mapping[str, str]:
         """All refs below the prefixes, with the object ids that they name."""
         out = self.command.run("for-each-ref", "--format=%(objectname) %(refname)", "--", *prefixes).text
-        return {line[41:]: line[:40] for line in out.split("\n") if line} if out else {}
+        pairs = (line.partition(" ") for line in out.split("\n") if line)
+        return {ref: object_id for object_id, _, ref in pairs}
 
     # --- the Git protocol ------------------------------------------------------------------------------------
 
@@ -95,6 +106,10 @@ class Repository:
 
     def tree(self, commit: str) -> Tree:
         """See `orchestra.model.ports.Git`."""
+        found = self._trees.get(commit)
+        if found is not None:
+            self._trees.move_to_end(commit)
+            return found
         out = decode(self.command.run("ls-tree", "-r", "-z", "--full-tree", commit).stdout)
         files: dict[str, FileState] = {}
         for record in out.split("\0"):
@@ -102,7 +117,13 @@ class Repository:
                 meta, path = record.split("\t", 1)
                 mode, _, object_id = meta.split(" ")
                 files[path] = f"{mode} {object_id}"
-        return Tree(commit, files)
+        tree = Tree(commit, files)
+        # What an object id stands for never changes; what a ref does may.
+        if OBJECT_ID.fullmatch(commit):
+            self._trees[commit] = tree
+            if len(self._trees) > TREES:
+                self._trees.popitem(last=False)
+        return tree
 
     def read(self, ids: Sequence[str]) -> tuple[bytes, ...]:
         """See `orchestra.model.ports.Git`."""
@@ -123,55 +144,53 @@ class Repository:
 
     def merge(self, base: str, ours: str, theirs: str) -> Merged:
         """See `orchestra.model.ports.Git`."""
-        # The base is given by parents made for it: `--merge-base` needs git 2.40, and the histories of two
-        # commits may lead elsewhere where the person rewrote theirs.
-        root = self._bare_commit(base)
-        ours, theirs = self._bare_commit(ours, root), self._bare_commit(theirs, root)
+        trees = [f"{commit}^{{tree}}" for commit in (base, ours, theirs)]
+        before, one, other = self.command.run("rev-parse", *trees).text.split("\n")
+        if before in (one, other):
+            # Only one of them changed anything.
+            return Merged(other if before == one else one)
+        if self.command.run("merge-base", "--all", ours, theirs, allow=(0, 1)).text != base:
+            # Their histories lead elsewhere: the base is given by parents made for it (`--merge-base` needs
+            # git 2.40).
+            root = self._bare_commit(base)
+            ours, theirs = self._bare_commit(ours, root), self._bare_commit(theirs, root)
         done = self.command.run(
             "merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs, allow=(0, 1)
         )
         fields = [field for field in decode(done.stdout).split("\0") if field]
         # Status 1 is a conflict only if a tree was written: it also stands for errors.
-        if not fields or not re.fullmatch(r"[0-9a-f]{40,64}", fields[0].strip()):
+        if not fields or not OBJECT_ID.fullmatch(fields[0].strip()):
             raise GitFailedError(("merge-tree", ours, theirs), done.status, done.stderr)
         if done.status == 0:
             return Merged(fields[0].strip())
-        return Merged(None, tuple(dict.fromkeys(fields[1:])))
+        # Where a file meets a folder, git moves the file aside and names it after the commit.
+        aside = re.compile(rf"~(?:{ours}|{theirs})(?:_\d+)?$")
+        return Merged(None, tuple(dict.fromkeys(aside.sub("", path) for path in fields[1:])))
 
     def commit(self, request: CommitRequest) -> str:
         """See `orchestra.model.ports.Git`."""
         tree = self._edited_tree(request.tree, request.edits) if request.edits else request.tree
-        sign = ("-S",) if self.signs() else ()
-        parents = [word for parent in request.parents for word in ("-p", parent)]
-        message = request.message.encode("utf-8", "replace")
-        return self.command.run(
-            "commit-tree", *sign, *parents, "-F", "-", f"{tree}^{{tree}}", stdin=message
-        ).text
+        return self._commit_tree(tree, request.parents, request.message, sign=self.signs())
 
     def update_refs(self, updates: tuple[RefUpdate, ...]) -> bool:
         """See `orchestra.model.ports.Git`."""
-        lines: list[str] = []
-        for update in updates:
-            old = "" if update.force else (update.old or "0" * 40)
-            if update.new is None:
-                lines.append(f"delete {update.ref}\0{old}\0")
-            else:
-                lines.append(f"update {update.ref}\0{update.new}\0{old}\0")
-        done = self.command.run(
-            "update-ref", "--stdin", "-z", stdin=encode("".join(lines)), allow=(0, 1, 128)
-        )
-        if done.status != 0 and "cannot lock ref" not in done.stderr:
-            raise GitFailedError(("update-ref", "--stdin"), done.status, done.stderr)
-        return done.status == 0
+        if not updates:
+            return True
+        stdin = encode("".join(_line(update) for update in updates))
+        done = self.command.run("update-ref", "--stdin", "-z", stdin=stdin, allow=(0, 1, 128))
+        if done.status == 0:
+            return True
+        # A ref that moved is an answer; a lock that another process holds, or a full disk, is a failure.
+        if any(not update.force and self.resolve(update.ref) != update.old for update in updates):
+            return False
+        raise GitFailedError(("update-ref", "--stdin"), done.status, done.stderr)
 
     def advance(self, branch: str, old: str, new: str) -> Advance:
         """See `orchestra.model.ports.Git`."""
-        head = self.resolve(branch)
-        advanced = advance_branch(self, branch, old, new) if head == old else Advance(False, moved_to=head)
+        advanced = advance_branch(self, branch, old, new)
         if advanced.moved_to is None:
             return advanced
-        descends = self.is_ancestor(old, advanced.moved_to)
-        return replace(advanced, descends=descends, message="the branch moved meanwhile")
+        return replace(advanced, descends=self.is_ancestor(old, advanced.moved_to))
 
     # --- beside the protocol ---------------------------------------------------------------------------------
 
@@ -183,12 +202,27 @@ class Repository:
         """The best common ancestor of two commits, None where there is none."""
         return self.command.run("merge-base", one, other, allow=(0, 1)).text or None
 
+    def keep_tree(self, tree: str, parents: tuple[str, ...], message: str) -> str:
+        """A commit that keeps what an attempt did: never signed, since it is no commit of the person's."""
+        return self._commit_tree(tree, parents, message, sign=False)
+
     def identity_problem(self) -> str | None:
         """Why commits cannot be made in the person's name, None where they can."""
         done = self.command.run("var", "GIT_COMMITTER_IDENT", allow=(0, 1, 128))
         if done.status == 0:
             return None
-        return next((line for line in done.stderr.split("\n") if line.startswith("fatal:")), "no identity")
+        lines = clean(done.stderr, newlines=True).split("\n")
+        return next((line for line in lines if line.startswith("fatal:")), "no identity")
+
+    def signing_problem(self) -> str | None:
+        """Why commits cannot be signed as the person's git asks, None where they can or need not be."""
+        if not self.signs():
+            return None
+        try:
+            self._commit_tree("HEAD", (), "Can this be signed?\n", sign=True)
+        except GitFailedError as error:
+            return "; ".join(error.causes) or str(error)
+        return None
 
     def uncommitted(self) -> tuple[str, ...]:
         """The paths of the checkout that differ from HEAD or are untracked (ignored files left out)."""
@@ -199,6 +233,12 @@ class Repository:
         """Whether the person's git signs commits: `commit-tree` does not look by itself."""
         done = self.command.run("config", "--type=bool", "--get", "commit.gpgSign", allow=(0, 1))
         return done.text == "true"
+
+    def _commit_tree(self, tree: str, parents: tuple[str, ...], message: str, *, sign: bool) -> str:
+        flags = ("-S",) if sign else ()
+        words = [word for parent in parents for word in ("-p", parent)]
+        text = message.encode("utf-8", "replace")
+        return self.command.run("commit-tree", *flags, *words, "-F", "-", f"{tree}^{{tree}}", stdin=text).text
 
     def _bare_commit(self, commit: str, *parents: str) -> str:
         """A commit that nobody will see: the tree of another with other parents."""
@@ -213,16 +253,36 @@ class Repository:
     def _edited_tree(self, tree: str, edits: tuple[tuple[str, bytes | None], ...]) -> str:
         with tempfile.TemporaryDirectory(prefix="orchestra-") as folder:
             env = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
-            self.command.run("read-tree", f"{tree}^{{tree}}", env=env)
-            lines: list[str] = []
-            for path, content in edits:
-                if content is None:
-                    lines.append(f"0 {'0' * 40}\t{path}\0")
-                else:
-                    blob = self.command.run("hash-object", "-w", "--stdin", stdin=content).text
-                    lines.append(f"{REGULAR} {blob}\t{path}\0")
-            self.command.run("update-index", "-z", "--index-info", stdin=encode("".join(lines)), env=env)
-            return self.command.run("write-tree", env=env).text
+            self._own.run("read-tree", f"{tree}^{{tree}}", env=env)
+            blobs = self._blobs([content for _, content in edits if content is not None], Path(folder))
+            lines = [
+                f"0 {'0' * len(tree)}\t{path}\0"
+                if content is None
+                else f"{REGULAR} {blobs[content]}\t{path}\0"
+                for path, content in edits
+            ]
+            self._own.run("update-index", "-z", "--index-info", stdin=encode("".join(lines)), env=env)
+            return self._own.run("write-tree", env=env).text
+
+    def _blobs(self, contents: Sequence[bytes], folder: Path) -> Mapping[bytes, str]:
+        """Store blobs, all by one command; gives their ids by content."""
+        paths = [folder / f"blob-{number}" for number in range(len(contents))]
+        for path, content in zip(paths, contents, strict=True):
+            path.write_bytes(content)
+        stdin = encode("".join(f"{path}\n" for path in paths))
+        ids = self._own.run("hash-object", "-w", "--no-filters", "--stdin-paths", stdin=stdin).text
+        return dict(zip(contents, ids.split("\n") if ids else (), strict=True))
+
+
+def _line(update: RefUpdate) -> str:
+    """The update in the words of `git update-ref --stdin -z`."""
+    if update.new is None:
+        if not update.force and update.old is None:
+            return f"verify {update.ref}\0\0"
+        return f"delete {update.ref}\0{'' if update.force else update.old}\0"
+    if not update.force and update.old is None:
+        return f"create {update.ref}\0{update.new}\0"
+    return f"update {update.ref}\0{update.new}\0{'' if update.force else update.old}\0"
 
 
 def _not_usable(directory: Path, error: GitFailedError) -> Exception:
@@ -232,13 +292,11 @@ def _not_usable(directory: Path, error: GitFailedError) -> Exception:
             hint="call orchestra in a worktree of it: git worktree add ../work",
         )
     if "dubious ownership" in error.stderr:
-        return environment_error(
-            f"git does not trust the owner of {directory}", causes=(error.stderr.strip().split("\n")[0],)
-        )
+        return environment_error(f"git does not trust the owner of {directory}", causes=error.causes[:1])
     if not directory.is_dir():
         return environment_error(f"{directory} is not a directory")
     return environment_error(
         f"{directory} is not in a git repository",
-        causes=(error.stderr.strip().split("\n")[-1],),
+        causes=error.causes[-1:],
         hint="go into one, or make one: git init && git add -A && git commit -m 'first commit'",
     )

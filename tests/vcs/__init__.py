@@ -1,0 +1,1 @@
+"""Tests of what touches git: real repositories in temporary folders."""
