@@ -216,6 +216,8 @@ class Engine:
         """At the end: decide again, on the tip, what is settled well; True where something must run again."""
         if self._interrupts or self._settler.halted:
             return False
+        # Who was forced has run: from here on only what is stale does.
+        self._forced.clear()
         stale: list[Card] = []
         for card in self._board:
             if card.final is None or not card.final.settled_well:
@@ -275,6 +277,7 @@ class Engine:
 
     def _judge_base(self, verdict: Verdict) -> None:
         self._gate = "open"
+        self._board.waited("verify", at=self._now())
         if verdict.passed is False:
             self._settler.halted = "verify is red before anything was built"
             self._notice(
@@ -284,16 +287,13 @@ class Engine:
 
     def _start_one(self, card: Card) -> None:
         self._branch.follow()
-        if self._decided_on[card.name] != self._line.tip:
-            # The tip moved since: decide from the exact commit at which the worktree will stand.
-            card.decision = self._decision(card.name)
-            self._announce(card.decision)
-            if card.decision.fresh:
-                self._settler.settle(card, Final.FRESH)
-                self._decide()
-                return
-        assert card.decision is not None
-        self._forced.discard(card.name)
+        # Others landed or passed since: decide once more, from the exact commit at which the worktree will stand.
+        card.decision = self._decision(card.name)
+        self._announce(card.decision)
+        if card.decision.fresh:
+            self._settler.settle(card, Final.FRESH)
+            self._decide()
+            return
         card.attempts += 1
         self._tally.ran += 1
         build = self._order.build

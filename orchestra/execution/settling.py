@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from orchestra.execution.policy import Again, after_conflict, after_red
 from orchestra.execution.tally import Tally
-from orchestra.integration.integrator import Fate, Landed, Red, Refused, Unjudged, Unmergeable
+from orchestra.integration.integrator import Fate, Landed, Red, Refused, Spoiled, Unjudged, Unmergeable
 from orchestra.integration.landing import Candidate
 from orchestra.integration.line import Line
 from orchestra.integration.verify import Verdict
@@ -158,6 +158,8 @@ class Settler:
                     may_differ = candidate.ended.told or onto != candidate.base
                     again = after_red(card.reds, self._verify, verdict, may_differ=may_differ)
                     self._once_more(card, candidate, again, (), verdict)
+                case Spoiled(candidate, verdict):
+                    self._spoiled(card, candidate, verdict)
                 case Unjudged():
                     self.settle(card, Final.INTERRUPTED)
 
@@ -195,7 +197,7 @@ class Settler:
         paths: tuple[str, ...],
         verdict: Verdict | None = None,
     ) -> None:
-        if not again.once_more or self.interrupted:
+        if not again.once_more or self.interrupted or self.halted is not None:
             tail = verdict.tail if verdict else ()
             log = verdict.log if verdict else ""
             self._reject(card, candidate, again.why, paths=paths, tail=tail, log=log)
@@ -207,10 +209,15 @@ class Settler:
         now = self._clock.now()
         attempt = candidate.ended.attempt
         self._emit(TaskAgain(now, self._build, card.name, attempt, again.why, paths, again.alone))
-        if self.halted is not None:
-            self.skip(card, self.halted, None)
-        else:
-            self._board.move(card, Stage.QUEUED, at=self._clock.monotonic())
+        self._board.move(card, Stage.QUEUED, at=self._clock.monotonic())
+
+    def _spoiled(self, card: Card, candidate: Candidate, verdict: Verdict) -> None:
+        """Nothing can land on commits that fail by themselves: no result is to blame, and none is lost."""
+        why = f"`{self._verify}` fails on your new commits, also without it"
+        kept = result_ref(candidate.decision.key, candidate.ended.attempt)
+        hint = "make it pass on the branch, then build again"
+        self._reject(card, candidate, why, tail=verdict.tail, log=verdict.log, hint=hint, kept=kept)
+        self.halted = self.halted or "verify is red on your new commits"
 
     def _reject(
         self,
@@ -222,8 +229,10 @@ class Settler:
         tail: tuple[str, ...] = (),
         log: str = "",
         hint: str | None = None,
+        kept: str | None = None,
     ) -> None:
-        kept = self._keep_rejected(candidate)
+        """Settle a task whose result does not land; `kept` is the ref that keeps it, if one does already."""
+        kept = kept or self._keep_rejected(candidate)
         self.settle(card, Final.REJECTED)
         now, attempt = self._clock.now(), candidate.ended.attempt
         self._emit(TaskRejected(now, self._build, card.name, attempt, why, kept, paths, tail, log, hint))

@@ -114,14 +114,10 @@ class Branch:
             return
         name = PARKED_BRANCH + self._build
         place = self._target.branch.removeprefix("refs/") if self._target.branch else DETACHED
-        self._git.update_refs(
-            (
-                RefUpdate(name, tip, force=True),
-                RefUpdate(f"{PARKED}{self._build}/{place}", tip, force=True),
-                *self._drop_tip(),
-                *self._target.taken_up,
-            )
-        )
+        parked = RefUpdate(f"{PARKED}{self._build}/{place}", tip, force=True)
+        self._git.update_refs((RefUpdate(name, tip, force=True), parked))
+        # Apart, and after: where the person moved one of these meanwhile, it stays, and the tip is parked all the same.
+        self._git.update_refs((*self._drop_tip(), *self._target.taken_up))
         self._say_behind(name.removeprefix("refs/heads/"))
 
     def _say_behind(self, parked: str) -> None:
@@ -145,7 +141,7 @@ class Branch:
         if self._refused is not None and self._refused.in_the_way:
             return "your files are in the way", self._refused.in_the_way
         if self._refused is not None:
-            return self._refused.message, ()
+            return self._refused.message or "the branch was deleted meanwhile", ()
         return "interrupted", ()
 
     def _tip_ref(self) -> str:

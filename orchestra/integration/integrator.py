@@ -52,13 +52,21 @@ class Red:
 
 
 @dataclass(frozen=True, slots=True)
+class Spoiled:
+    """The project's verification fails with the result, and without it too: the person's new commits break it."""
+
+    candidate: Candidate
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
 class Unjudged:
     """The build was stopped before there was a verdict."""
 
     candidate: Candidate
 
 
-Fate = Landed | Refused | Unmergeable | Red | Unjudged
+Fate = Landed | Refused | Unmergeable | Red | Spoiled | Unjudged
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,14 @@ class _Sync:
 
     commit: str
     head: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """A red result on a tip that the person put there and nobody verified, waiting for the tip's own verdict."""
+
+    candidate: Candidate
+    verdict: Verdict
 
 
 class Integrator:
@@ -79,7 +95,8 @@ class Integrator:
         self._verifier = verifier
         self._manifest = manifest
         self._queue = LandingQueue()
-        self._at_landing: tuple[Candidate, Prepared] | _Sync | None = None
+        self._at_landing: tuple[Candidate, Prepared] | _Sync | _Doubt | None = None
+        self._red: str | None = None
         self.stopping = False
 
     @property
@@ -138,17 +155,38 @@ class Integrator:
         if isinstance(at_landing, _Sync):
             self._conclude_sync(at_landing, verdict)
             return []
+        if isinstance(at_landing, _Doubt):
+            return self._conclude_doubt(at_landing, verdict)
         assert at_landing is not None
         candidate, prepared = at_landing
         if verdict.passed is None:
             return [Unjudged(candidate)]
         if not verdict.passed:
-            return [Red(candidate, verdict, self._line.tip)]
+            return self._whose_fault(_Doubt(candidate, verdict))
         self._line.land(candidate.task.name, prepared.commit)
         self._branch.keep_tip()
         self._advance()
         verified = self._verifier.command is not None
         return [Landed(candidate, prepared.commit, prepared.paths, verified)]
+
+    def _whose_fault(self, doubt: _Doubt) -> list[Fate]:
+        """What a red verdict means: the result's fault only where the tip is green without it."""
+        tip = self._line.tip
+        if self._verifier.remembers(tip):
+            return [Red(doubt.candidate, doubt.verdict, tip)]
+        if tip == self._red:
+            return [Spoiled(doubt.candidate, doubt.verdict)]
+        self._at_landing = doubt
+        verdict = self._verifier.begin(tip, None, start=not self.stopping)
+        return [] if verdict is None else self._conclude(verdict)
+
+    def _conclude_doubt(self, doubt: _Doubt, verdict: Verdict) -> list[Fate]:
+        if verdict.passed is None:
+            return [Unjudged(doubt.candidate)]
+        if verdict.passed:
+            return [Red(doubt.candidate, doubt.verdict, self._line.tip)]
+        self._red = self._line.tip
+        return [Spoiled(doubt.candidate, verdict)]
 
     def _advance(self) -> None:
         """Move the branch; where the person committed meanwhile, merge with that and verify first."""

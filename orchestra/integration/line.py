@@ -84,10 +84,19 @@ class Line:
     def _entry(
         self, task: Task, decision: Decision, after: Tree, changes: tuple[Change, ...], base: Tree
     ) -> LockEntry:
-        """The entry of a task that ran on `base` and left `changes`, as the files stand in `after`."""
+        """The entry of a task that ran on `base` and left `changes`, as the files stand in `after`.
+
+        What came to the tip meanwhile by other hands, the attempt has neither seen nor made: such a path is
+        recorded as the attempt left it, so that the change counts as what it is.
+        """
         previous = self.entries.get(task.name)
-        paths = {change.path for change in changes} | set(previous.outputs if previous else ())
-        outputs: dict[str, FileState | None] = {path: after.state(path) for path in sorted(paths)}
+        changed = {change.path for change in changes}
+
+        def left(path: str) -> FileState | None:
+            return (after if path in changed else base).state(path)
+
+        paths = changed | set(previous.outputs if previous else ())
+        outputs = {path: left(path) for path in sorted(paths)}
         known = set(previous.outputs) if previous else set()
         created = {c.path for c in changes if c.before is None and c.path not in known}
         created |= previous.created if previous else frozenset()
@@ -98,7 +107,7 @@ class Line:
             Parts(decision.parts.definition, inputs, decision.parts.needs),
             outputs,
             frozenset(path for path in created if outputs.get(path) is not None),
-            {path: after.files[path] for path in rewrite_set(task, after)},
+            {path: state for path in rewrite_set(task, after) if (state := left(path)) is not None},
         )
 
     def _read(self, tree: Tree) -> Mapping[str, LockEntry]:

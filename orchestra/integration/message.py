@@ -14,6 +14,11 @@ TASK_TRAILER = "Orchestra-Task"
 KEY_TRAILER = "Orchestra-Key"
 ATTEMPT_TRAILER = "Orchestra-Attempt"
 
+_NOT_A_LINE = re.compile(r"Orchestra-\w+:|---(?=\s|$)|\W{0,4}-{24} >8 -{24}")
+"""How no line of ours may begin: like a trailer, or like what ends a message for git (a patch, the scissors of
+`git commit`), which would then find no trailers behind it.
+"""
+
 
 def landed_message(task: Task, summary: str, *, key: str, attempt: str) -> str:
     """The message of the commit that lands a result: the prompt's title, the agent's last word, the trailers."""
@@ -31,15 +36,19 @@ def entries_message(tasks: tuple[str, ...]) -> str:
 
 def _one_line(text: str) -> str:
     line = " ".join(clean(text).split())
-    return line if len(line) <= TITLE_WIDTH else textwrap.shorten(line, TITLE_WIDTH, placeholder="…")
+    while _NOT_A_LINE.match(line):
+        line = line[1:].lstrip()
+    if len(line) <= TITLE_WIDTH:
+        return line
+    cut = line[:TITLE_WIDTH].rfind(" ")
+    return line[: cut if cut > 0 else TITLE_WIDTH - 1].rstrip() + "…"
 
 
 def _body(text: str) -> str:
     lines: list[str] = []
     for line in clean(text, newlines=True).strip().split("\n"):
-        # A line that looks like one of our trailers must not be taken for one.
-        line = re.sub(r"^(?=Orchestra-\w+:)", " ", line.rstrip())
-        lines += textwrap.wrap(line, TITLE_WIDTH, break_long_words=False, break_on_hyphens=False) or [""]
+        wrapped = textwrap.wrap(line.rstrip(), TITLE_WIDTH, break_long_words=False, break_on_hyphens=False)
+        lines += (f" {each}" if _NOT_A_LINE.match(each) else each for each in wrapped or [""])
     if len(lines) > BODY_LINES:
         lines = [*lines[:BODY_LINES], "…"]
-    return "\n".join(lines).strip()
+    return "\n".join(lines).strip("\n")

@@ -49,6 +49,11 @@ class _Left:
     refs: tuple[RefUpdate, ...]
     branch: str | None = None
 
+    @property
+    def shown(self) -> str:
+        """What a person can type to see it."""
+        return self.branch.removeprefix("refs/heads/") if self.branch else self.commit[:7]
+
 
 def take_up(
     history: History, refs: Mapping[str, str], branch: str | None, head: str, *, advance: bool
@@ -61,21 +66,19 @@ def take_up(
             obsolete += left.refs
         else:
             candidates.append(left)
-    if not candidates:
-        return TakenUp(head, Target(branch, head, advance), tuple(obsolete))
+    # Without a branch nothing can be merged: only what was built on this very commit goes on from there.
+    fitting = [c for c in candidates if branch is not None or history.is_ancestor(head, c.commit)]
     # The newest holds the older ones, unless the person let them part.
-    newest = max(candidates, key=lambda left: left.build)
-    taken = [left for left in candidates if history.is_ancestor(left.commit, newest.commit)]
-    others = tuple(left.branch or left.commit[:7] for left in candidates if left not in taken)
-    at = head
-    if not history.is_ancestor(head, newest.commit):
-        base = history.merge_base(head, newest.commit)
-        if branch is None or base is None:
-            return TakenUp(head, Target(branch, head, advance), tuple(obsolete), (*others, newest.build))
-        # The branch has commits of the person's since: advancing finds that it moved, merges and verifies.
-        at = base
+    newest = max(fitting, key=lambda left: left.build, default=None)
+    # Where the branch has commits of the person's since, advancing finds that it moved, merges and verifies.
+    at = history.merge_base(head, newest.commit) if newest is not None else None
+    if newest is None or at is None:
+        others = tuple(left.shown for left in candidates)
+        return TakenUp(head, Target(branch, head, advance), tuple(obsolete), others)
+    taken = [left for left in fitting if history.is_ancestor(left.commit, newest.commit)]
+    others = tuple(left.shown for left in candidates if left not in taken)
     updates = tuple(update for left in taken for update in left.refs)
-    parked = newest.branch.removeprefix("refs/heads/") if newest.branch else None
+    parked = newest.shown if newest.branch else None
     return TakenUp(newest.commit, Target(branch, at, advance, updates, parked), tuple(obsolete), others)
 
 

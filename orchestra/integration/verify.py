@@ -62,11 +62,15 @@ class Verifier:
         """Whether a verification is under way."""
         return self._running is not None
 
+    def remembers(self, commit: str) -> bool:
+        """Whether a green verdict is known of the commit's tree."""
+        return self.command is None or self._git.resolve(self._ref(commit, self.command)) is not None
+
     def begin(self, commit: str, task: str | None, *, start: bool = True) -> Verdict | None:
         """The verdict if it is known already; else start (unless told not to) and return None."""
         if self.command is None:
             return Verdict(True)
-        ref = verdict_ref(self._git.tree(commit), self.command, self._environment)
+        ref = self._ref(commit, self.command)
         if self._git.resolve(ref) is not None:
             self._emit(
                 VerifyFinished(
@@ -115,3 +119,6 @@ class Verifier:
             )
         )
         return Verdict(ended.passed, ended.tail, ended.log, ended.detail)
+
+    def _ref(self, commit: str, command: str) -> str:
+        return verdict_ref(self._git.tree(commit), command, self._environment)

@@ -148,7 +148,7 @@ def decide(task: Task, at: Situation, *, forced: bool = False) -> Decision:
         reasons += changed
         reasons += _need_changes(entry, needs)
         found, notes = _output_changes(task, at, entry)
-        reasons += found
+        reasons += (reason for reason in found if reason not in reasons)
     if forced:
         reasons.append(Reason(ReasonKind.FORCED))
     state = State.STALE if reasons else State.FRESH
@@ -188,7 +188,9 @@ def _inputs(
         was, now = recorded.get(path), today.get(path)
         # A change that the task itself or one ordered after it made is no news to it.
         if was != now and not any(path in e.outputs and e.outputs[path] == now for e in own):
-            reasons.append(Reason(ReasonKind.INPUT_CHANGED, path, was, now))
+            # What the task itself left there is what would have to come back.
+            old = entry.outputs.get(path, was)
+            reasons.append(Reason(ReasonKind.INPUT_CHANGED, path, old, now))
             value = now
         else:
             value = was

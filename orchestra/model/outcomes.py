@@ -113,7 +113,11 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Why a task did not start earlier: the cause (needs, order, slot, alone), the task waited for, seconds."""
+    """Why a task did not start earlier: the cause, seconds, and the task waited for where it is one.
+
+    `cause`: needs, write-read, write-write (another task goes before it), verify (the base was being verified),
+    slot (as many ran as may), alone (it runs by itself).
+    """
 
     cause: str
     seconds: float

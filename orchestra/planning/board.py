@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from orchestra.model.freshness import Decision
-from orchestra.model.graph import EdgeKind, Graph
+from orchestra.model.graph import Edge, EdgeKind, Graph
 from orchestra.model.outcomes import Final, Wait
 
 
@@ -60,10 +60,7 @@ class Board:
     def __init__(self, graph: Graph, selected: frozenset[str]) -> None:
         self._graph = graph
         self._cards = {name: Card(name) for name in graph.order if name in selected}
-        self._incoming = {
-            name: tuple(edge for edge in graph.incoming(name) if edge.first in selected)
-            for name in self._cards
-        }
+        self._incoming = {name: _edges_among(selected, graph, name) for name in self._cards}
 
     def __iter__(self) -> Iterator[Card]:
         return iter(self._cards.values())
@@ -102,6 +99,13 @@ class Board:
             if edge.kind is EdgeKind.NEED and first.final is not None and not first.final.settled_well:
                 return first
         return None
+
+    def waited(self, cause: str, *, at: float) -> None:
+        """Record what kept the queued tasks until now; from here on they wait for something else."""
+        for card in self._cards.values():
+            if card.stage is Stage.QUEUED and at > card.queued_at:
+                card.waits.append(Wait(cause, at - card.queued_at))
+                card.queued_at = at
 
     def last_wait(self, name: str, since: float) -> Wait | None:
         """What a task that became free waited for longest: its predecessor that settled last."""
@@ -143,3 +147,22 @@ class Board:
     def _rank(self, name: str) -> tuple[int, int, int]:
         task = self._graph.task(name)
         return (-task.priority, -self._graph.tail(name), task.index)
+
+
+def _edges_among(selected: frozenset[str], graph: Graph, name: str) -> tuple[Edge, ...]:
+    """The edges that end at a task, from selected tasks only.
+
+    What a task that is not selected goes between stays ordered: two writers of one file may have no other edge
+    than those through it.
+    """
+    edges: list[Edge] = []
+    passed: set[str] = set()
+    todo = [(edge.first, edge.kind) for edge in graph.incoming(name)]
+    while todo:
+        first, kind = todo.pop()
+        if first in selected:
+            edges.append(Edge(first, name, kind))
+        elif first not in passed:
+            passed.add(first)
+            todo += [(edge.first, kind) for edge in graph.incoming(first)]
+    return tuple(edges)

@@ -19,6 +19,7 @@ from orchestra.model.ports import (
     Git,
     Happening,
     Interrupted,
+    RefUpdate,
     Started,
     VerifyEnded,
     VerifyOrder,
@@ -73,12 +74,21 @@ def _assumed_outputs(task: Task) -> tuple[str, ...]:
     return tuple(dict.fromkeys(compile_pattern(text).sample() for text in task.claims.write))
 
 
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """An attempt with its script, or a verification."""
+
+    order: AttemptOrder | VerifyOrder
+    began: float
+    script: Script | None = None
+
+
 @dataclass(slots=True)
 class SimulatedExecutor:
     """Carries out attempts by script on an in-memory Git. Implements Executor.
 
-    `behave` says what an attempt does, `verdict` whether a tree passes verification, `interrupts` at which
-    moments the person asks to stop.
+    `behave` says what an attempt does, and is asked once, when it starts; `verdict` whether a tree passes
+    verification, `interrupts` at which moments the person asks to stop.
     """
 
     git: Git
@@ -88,16 +98,16 @@ class SimulatedExecutor:
     verify_seconds: float = 0.0
     interrupts: list[float] = field(default_factory=list)
     peak: int = 0
-    _under_way: list[tuple[float, int, AttemptOrder | VerifyOrder, float]] = field(default_factory=list)
+    _under_way: list[tuple[float, int, _UnderWay]] = field(default_factory=list)
     _count: int = 0
     _told: list[Happening] = field(default_factory=list)
 
     def start(self, order: AttemptOrder) -> None:
         """See `orchestra.model.ports.Executor`."""
-        seconds = self.behave(order, self.git.tree(order.base)).seconds
-        self._push(seconds, order)
+        script = self.behave(order, self.git.tree(order.base))
+        self._push(script.seconds, order, script)
         self._told.append(Started(order.attempt, slot=1, log=""))
-        running = sum(isinstance(item[2], AttemptOrder) for item in self._under_way)
+        running = sum(item.script is not None for _, _, item in self._under_way)
         self.peak = max(self.peak, running)
 
     def verify(self, order: VerifyOrder) -> None:
@@ -114,32 +124,34 @@ class SimulatedExecutor:
         if self.interrupts and self.interrupts[0] <= self._under_way[0][0]:
             self.clock.seconds = max(self.clock.seconds, self.interrupts.pop(0))
             return (Interrupted(),)
-        ends, _, order, began = heappop(self._under_way)
+        ends, _, item = heappop(self._under_way)
         self.clock.seconds = max(self.clock.seconds, ends)
-        if isinstance(order, VerifyOrder):
-            passed = self.verdict(self.git.tree(order.commit))
-            return (VerifyEnded(order.name, passed, "" if passed else "red", seconds=ends - began),)
-        return (self._ended(order, began),)
+        if isinstance(item.order, VerifyOrder):
+            passed = self.verdict(self.git.tree(item.order.commit))
+            return (VerifyEnded(item.order.name, passed, "" if passed else "red", seconds=ends - item.began),)
+        assert item.script is not None
+        return (self._ended(item.order, item.script, item.began),)
 
     def stop(self, *, now: bool) -> None:
         """See `orchestra.model.ports.Executor`."""
-        for _, _, order, began in sorted(self._under_way):
-            if isinstance(order, VerifyOrder):
-                self._told.append(VerifyEnded(order.name, None, "interrupted"))
+        while self._under_way:
+            _, _, item = heappop(self._under_way)
+            if isinstance(item.order, VerifyOrder):
+                self._told.append(VerifyEnded(item.order.name, None, "interrupted"))
             else:
-                phases = (Phase("agent", began, self.clock.seconds),)
+                phases = (Phase("agent", item.began, self.clock.seconds),)
                 self._told.append(
-                    AttemptEnded(order.attempt, Outcome.INTERRUPTED, Fault.PERSON, phases=phases)
+                    AttemptEnded(item.order.attempt, Outcome.INTERRUPTED, Fault.PERSON, phases=phases)
                 )
-        self._under_way.clear()
 
-    def _push(self, seconds: float, order: AttemptOrder | VerifyOrder) -> None:
+    def _push(self, seconds: float, order: AttemptOrder | VerifyOrder, script: Script | None = None) -> None:
         self._count += 1
-        heappush(self._under_way, (self.clock.seconds + seconds, self._count, order, self.clock.seconds))
+        now = self.clock.seconds
+        # Numbered, so that of two that end at one moment the first to start ends first.
+        heappush(self._under_way, (now + seconds, self._count, _UnderWay(order, now, script)))
 
-    def _ended(self, order: AttemptOrder, began: float) -> AttemptEnded:
+    def _ended(self, order: AttemptOrder, script: Script, began: float) -> AttemptEnded:
         tree = self.git.tree(order.base)
-        script = self.behave(order, tree)
         phases = (Phase("agent", began, self.clock.seconds),)
         if not script.outcome.good:
             return AttemptEnded(
@@ -148,4 +160,5 @@ class SimulatedExecutor:
         result = self.git.commit(CommitRequest(order.base, (order.base,), "result", script.edits))
         if self.git.tree(result).files == tree.files:
             return AttemptEnded(order.attempt, Outcome.NO_CHANGE, phases=phases, told=script.told)
+        self.git.update_refs((RefUpdate(order.keep, result, force=True),))
         return AttemptEnded(order.attempt, Outcome.SUCCESS, result=result, phases=phases, told=script.told)

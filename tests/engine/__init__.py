@@ -1,0 +1,1 @@
+"""Tests of the engine on simulated executors, in-memory git and a manual clock."""

@@ -1,0 +1,312 @@
+"""A small world in memory in which builds happen: a repository, its person, and agents that do as they are told.
+
+Whatever a test is about, every build in it is watched by a `Witness`, who knows what must hold in each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from hypothesis.vendor.pretty import RepresentationPrinter
+
+from orchestra.execution.engine import BuildOrder, Engine
+from orchestra.execution.settling import check_ref
+from orchestra.integration.branch import FOLLOWED
+from orchestra.integration.reconcile import take_up
+from orchestra.model.entries import LockEntry, lock_paths, parse, task_of
+from orchestra.model.events import (
+    AttemptFinished,
+    AttemptStarted,
+    BranchAdvanced,
+    BuildFinished,
+    Event,
+    Notice,
+    TaskAgain,
+    TaskFailed,
+    TaskLanded,
+    TaskRejected,
+    TaskUnchanged,
+)
+from orchestra.model.graph import build_graph
+from orchestra.model.keys import Parts
+from orchestra.model.outcomes import Outcome
+from orchestra.model.patterns import compile_pattern
+from orchestra.model.ports import AttemptOrder
+from orchestra.model.tasks import Manifest, Task
+from orchestra.model.trees import Tree
+from orchestra.planning.simulate import ManualClock, Script, SimulatedExecutor
+from orchestra.vcs.memory import MemoryGit
+from tests.model.kit import manifest
+from tests.model.naive_graph import write_alike
+from tests.model.oracle import Oracle
+
+MAIN = "refs/heads/main"
+E = TypeVar("E", bound=Event)
+Files = dict[str, str]
+Edits = Mapping[str, str | None]
+Does = Callable[[Files], Edits | Script]
+
+
+class Passed:
+    """The parts with which check tasks were green, as far as the refs remember."""
+
+    def __init__(self, git: MemoryGit) -> None:
+        self._git = git
+
+    def __contains__(self, parts: object) -> bool:
+        return isinstance(parts, Parts) and check_ref(parts.key) in self._git.refs
+
+    def __iter__(self) -> Iterator[Parts]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+@dataclass
+class Built:
+    """What came of one build."""
+
+    finished: BuildFinished
+    events: list[Event]
+    executor: SimulatedExecutor
+    before: dict[str, str]
+
+    @property
+    def ran(self) -> list[str]:
+        """The tasks of which attempts were started, in order."""
+        return [event.task for event in self.of(AttemptStarted)]
+
+    @property
+    def finals(self) -> dict[str, str]:
+        """How each selected task ended."""
+        return {name: final.value for name, final in self.finished.tasks.items()}
+
+    @property
+    def notices(self) -> list[Notice]:
+        """What was said about no single task."""
+        return self.of(Notice)
+
+    def said(self, words: str) -> bool:
+        """Whether a notice holds these words."""
+        return any(words in notice.message for notice in self.notices)
+
+    def of(self, kind: type[E]) -> list[E]:
+        """The events of one kind."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+class Witness:
+    """Listens to a build and holds it to what must be so in every one."""
+
+    def __init__(self, world: World, tasks: Mapping[str, Task]) -> None:
+        self._world = world
+        self._tasks = tasks
+        self._leased: dict[str, str] = {}
+        self._well: set[str] = set()
+        self.events: list[Event] = []
+
+    def notify(self, event: Event) -> None:
+        """Take one event."""
+        self.events.append(event)
+        match event:
+            case AttemptStarted():
+                self._started(event)
+            case AttemptFinished() if event.outcome is Outcome.INTERRUPTED:
+                self._leased.pop(event.task, None)
+            case TaskLanded() | TaskUnchanged() | TaskRejected() | TaskFailed() | TaskAgain():
+                self._leased.pop(event.task, None)
+            case BranchAdvanced():
+                git = self._world.git
+                assert git.is_ancestor(event.old, event.new), "the branch moved back"
+                # Lock entries may be recorded on whatever the person has committed.
+                theirs = (self._world.files(commit) for commit in self._world.theirs)
+                recorded = any(files == self._world.files(event.new) for files in theirs)
+                assert recorded or self._world.green(event.new), (
+                    "the branch points to a tree that is not green"
+                )
+                assert git.refs[event.branch] == event.new
+            case _:
+                pass
+
+    def _started(self, event: AttemptStarted) -> None:
+        task = self._tasks[event.task]
+        for other in self._leased:
+            assert not write_alike(task, self._tasks[other]), f"{event.task} runs beside {other}"
+        assert event.reasons, "it runs for no reason"
+        assert all(wait.seconds >= 0 for wait in event.waits)
+        self._leased[event.task] = event.attempt
+        self._world.started(event)
+
+
+@dataclass(repr=False)
+class World:
+    """A repository with a branch `main`, a manifest, and what each task does when it runs.
+
+    `green` tells of a commit whether it passes; `verdict` is what verification says of it, where something else
+    is to happen then.
+    """
+
+    manifest: Manifest
+    git: MemoryGit = field(default_factory=MemoryGit)
+    clock: ManualClock = field(default_factory=ManualClock)
+    does: dict[str, Does] = field(default_factory=dict)
+    green: Callable[[str], bool] = field(default=lambda commit: True)
+    verdict: Callable[[str], bool] | None = None
+    started: Callable[[AttemptStarted], None] = field(default=lambda event: None)
+    behave: Callable[[AttemptOrder, Tree], Script] | None = None
+    theirs: list[str] = field(default_factory=list)
+    builds: int = 0
+    last_engine: Engine | None = None
+
+    @classmethod
+    def of(cls, *tasks: Task, files: Mapping[str, str] | None = None, verify: str | None = None) -> World:
+        """A world with these tasks in manifest order and these files on `main`."""
+        world = cls(manifest(*tasks, verify=verify))
+        content = {path: text.encode() for path, text in (files or {"README": "hello"}).items()}
+        world.git.refs[MAIN] = world.git.commit_files(content, message="first")
+        world.theirs.append(world.main)
+        return world
+
+    def __repr__(self) -> str:
+        shown = [
+            f"{one.name}: {one.claims.write} reads {one.claims.read} needs {one.needs} {one.on_drift}"
+            f"{' run' if one.run else ''}{' exclusive' if one.claims.exclusive else ''} {one.priority}"
+            for one in self.manifest.tasks
+        ]
+        return "\n".join(["World", *shown, f"verify {self.manifest.integrate.verify}", repr(self.files())])
+
+    def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:
+        # By this hypothesis shows it where a test is red.
+        printer.text(repr(self))
+
+    # --- the person ------------------------------------------------------------------------------------------
+
+    @property
+    def main(self) -> str:
+        """The commit at which `main` stands."""
+        return self.git.refs[MAIN]
+
+    def edit(self, edits: Edits, *, message: str = "by hand") -> str:
+        """The person commits to `main`; None deletes a file."""
+        files = {path: text.encode() for path, text in self.all_files().items()}
+        for path, text in edits.items():
+            if text is None:
+                files.pop(path, None)
+            else:
+                files[path] = text.encode()
+        self.git.refs[MAIN] = self.git.commit_files(files, (self.main,), message)
+        self.theirs.append(self.main)
+        return self.main
+
+    def retask(self, *tasks: Task) -> None:
+        """The person writes another manifest."""
+        self.manifest = manifest(*tasks, verify=self.manifest.integrate.verify)
+
+    # --- what is there ---------------------------------------------------------------------------------------
+
+    def all_files(self, commit: str | None = None) -> Files:
+        """The files of a commit (else of `main`) with their text."""
+        return {path: content.decode() for path, content in self.git.contents(commit or self.main).items()}
+
+    def files(self, commit: str | None = None) -> Files:
+        """The same without what is orchestra's."""
+        return {
+            path: text for path, text in self.all_files(commit).items() if not path.startswith(".orchestra/")
+        }
+
+    def entries(self, commit: str | None = None) -> dict[str, LockEntry]:
+        """The lock entries of a commit, else of `main`."""
+        tree = self.git.tree(commit or self.main)
+        ids = [tree.files[path].split(" ")[1] for path in lock_paths(tree)]
+        pairs = zip(lock_paths(tree), self.git.read(ids), strict=True)
+        return {task_of(path): parse(task_of(path), content) for path, content in pairs}
+
+    def oracle(self, commit: str | None = None, entries: Mapping[str, LockEntry] | None = None) -> Oracle:
+        """The oracle of freshness on a commit, else on `main`."""
+        at = commit or self.main
+        found = self.entries(at) if entries is None else entries
+        return Oracle(self.manifest, self.git.tree(at).files, found, Passed(self.git))
+
+    # --- builds ----------------------------------------------------------------------------------------------
+
+    def build(
+        self,
+        *targets: str,
+        jobs: int = 2,
+        forced: Iterable[str] = (),
+        advance: bool = True,
+        detached: str | None = None,
+        fail_fast: bool = False,
+        interrupts: Iterable[float] = (),
+        verify_seconds: float = 0.0,
+    ) -> Built:
+        """One build as the command line would make it, on `main` or on a detached commit."""
+        self.builds += 1
+        name = f"build-{self.builds:03}"
+        graph = build_graph(self.manifest.tasks)
+        branch = MAIN if detached is None else None
+        refs = {ref: commit for ref, commit in self.git.refs.items() if ref.startswith(FOLLOWED)}
+        begin = take_up(self.git, refs, branch, detached or self.main, advance=advance)
+        self.git.update_refs(begin.obsolete)
+        order = BuildOrder(
+            name,
+            self.manifest,
+            graph,
+            graph.with_needs(targets) if targets else frozenset(graph.tasks),
+            begin.target,
+            begin.tip,
+            jobs,
+            forced=frozenset(forced),
+            fail_fast=fail_fast,
+        )
+        executor = SimulatedExecutor(
+            self.git,
+            self.clock,
+            self.behave or self._behave,
+            lambda tree: (self.verdict or self.green)(tree.commit),
+            verify_seconds,
+            [self.clock.seconds + moment for moment in interrupts],
+        )
+        witness = Witness(self, graph.tasks)
+        before = dict(self.git.refs)
+        self.last_engine = Engine(order, self.git, executor, self.clock, [witness])
+        finished = self.last_engine.run()
+        built = Built(finished, witness.events, executor, before)
+        assert set(finished.tasks) == order.selected
+        assert executor.peak <= jobs
+        assert finished.ran == len(built.ran)
+        assert self.git.is_ancestor(before[MAIN], self.main), "main lost a commit"
+        assert built.events[-1] is finished
+        return built
+
+    def build_nothing(self, **options: bool) -> None:
+        """A build that must do nothing at all: no attempt, no commit, no ref moved."""
+        refs, commits = dict(self.git.refs), len(self.git.commits)
+        built = self.build(**options)  # type: ignore[arg-type]
+        assert built.ran == []
+        assert built.finished.ok
+        assert set(built.finals.values()) <= {"fresh"}
+        assert self.git.refs == refs
+        assert len(self.git.commits) == commits
+
+    def _behave(self, order: AttemptOrder, tree: Tree) -> Script:
+        files = self.files(tree.commit)
+        does = self.does.get(order.task.name)
+        write = order.task.claims.write or ()
+        path = compile_pattern(write[0]).sample() if write else f"out/{order.task.name}"
+        done = does(files) if does else {path: order.task.name}
+        return done if isinstance(done, Script) else script(done)
+
+
+def script(edits: Edits, seconds: float = 1.0, *, told: bool = False) -> Script:
+    """An attempt that leaves these edits."""
+    encoded = tuple((path, None if text is None else text.encode()) for path, text in edits.items())
+    return Script(seconds, encoded, told=told)
+
+
+def fails(detail: str = "no", seconds: float = 1.0) -> Script:
+    """An attempt that fails."""
+    return Script(seconds, outcome=Outcome.FAILED, detail=detail)

@@ -1,0 +1,1 @@
+"""Tests of the pure model: patterns, graph, keys, lock entries, freshness."""
