@@ -1,10 +1,11 @@
 """Makes docs/demo.svg, the README's picture: runs the demo in a pseudo-terminal and draws what it printed.
 
-    python -m docs.picture
+python -m docs.picture
 """
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import re
@@ -22,7 +23,9 @@ WIDTH = 100
 def recorded() -> str:
     """What the demo prints on a terminal."""
     with tempfile.TemporaryDirectory() as home:
-        script = f"cd {home} && HOME={home} XDG_CACHE_HOME={home}/cache exec {sys.executable} -m orchestra demo"
+        script = (
+            f"cd {home} && HOME={home} XDG_CACHE_HOME={home}/cache exec {sys.executable} -m orchestra demo"
+        )
         chunks: list[bytes] = []
 
         def read(fd: int) -> bytes:
@@ -42,7 +45,7 @@ def main() -> None:
     text = recorded()
     start, end = text.index("building "), text.index("\nWhat to try next")
     lines = [line for line in text[start:end].rstrip().split("\n") if "log:" not in line or "  log:" in line]
-    console = Console(record=True, width=WIDTH, file=Path(os.devnull).open("w"), force_terminal=True)
+    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     console.print(Text.from_ansi("$ orchestra demo\n" + "\n".join(lines)), overflow="fold")
     svg = console.export_svg(title="orchestra", theme=MONOKAI)
     # No fonts from the network: a picture in a README is looked at everywhere.

@@ -235,7 +235,7 @@ class _Build:
 
         project = self._project
         branch = order.target.branch if order.target.advance else None
-        preflight = Preflight(shop, branch, self._slots_folder(), self._notice)
+        preflight = Preflight(shop, branch, self._slots_folder(), project.manifest.prompts, self._notice)
         tasks = [project.graph.task(name) for name in order.selected]
         return Engine(
             order,

@@ -195,6 +195,8 @@ class AttemptSteps:
             return Outcome.TIMED_OUT, Fault.AGENT, f"not done after {limit:g} s (timeout)"
         if exited.stopped is not None:
             return Outcome.INTERRUPTED, Fault.PERSON, "interrupted"
+        if exited.problem:
+            return Outcome.NOT_STARTED, Fault.ENVIRONMENT, exited.problem
         if judged.outcome is Outcome.SUCCESS:
             return None
         return judged.outcome, judged.fault, judged.detail or judged.summary

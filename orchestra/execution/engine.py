@@ -278,6 +278,9 @@ class Engine:
     def _judge_base(self, verdict: Verdict) -> None:
         self._gate = "open"
         self._board.waited("verify", at=self._now())
+        if verdict.passed is None and not self._interrupts:
+            self._settler.halted = f"the base could not be verified: {verdict.detail}"
+            self._notice(self._settler.halted, "see its log, and build again")
         if verdict.passed is False:
             self._settler.halted = "verify is red before anything was built"
             self._notice(

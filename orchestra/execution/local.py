@@ -9,7 +9,7 @@ import selectors
 import signal
 import socket
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -169,8 +169,9 @@ class LocalExecutor:
                     stdin_file=command.invocation.stdin_file,
                 )
             except OrchestraError as error:
-                work.log.line("; ".join((str(error), *error.causes)))
-                ended = Exit(127)
+                problem = "; ".join((str(error), *error.causes))
+                work.log.line(problem)
+                ended = Exit(127, problem=problem)
                 continue
             work.command, work.process = command, process
             work.deadline = self._shop.clock.monotonic() + command.timeout
@@ -210,6 +211,7 @@ class LocalExecutor:
     def _process_ended(self, work: _Work, process: ManagedProcess, ended: Exit) -> None:
         if process.problem is not None:
             work.log.line(process.problem)
+            ended = replace(ended, problem=process.problem)
         process.close()
         work.process = None
         self._go_on(work, ended)

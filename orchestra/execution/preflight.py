@@ -28,13 +28,15 @@ IN_THE_MIDDLE = {
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """The checks of one build. `branch` is what it will advance (None: nothing), `notice` takes a message and a
+    """The checks of one build. `branch` is what it will advance (None: nothing), `slots` where worktrees
+    lie, `prompts` the patterns that find prompts; `notice` takes a message and a
     hint for the person.
     """
 
     workshop: Workshop
     branch: str | None
     slots: Path
+    prompts: tuple[str, ...]
     notice: Callable[[str, str | None], None]
 
     def check(self, tasks: Iterable[Task]) -> None:
@@ -115,6 +117,12 @@ class Preflight:
             changed = self.workshop.repository.uncommitted()
         except OrchestraError:
             return
+        # Prompts and the manifest are read from the disk: of those, it is the uncommitted state that counts.
+        read = {task.prompt.path for task in tasks if task.prompt is not None} | {
+            task.place.file for task in tasks
+        }
+        prompts = PatternSet.of(self.prompts)
+        changed = tuple(path for path in changed if path not in read and not prompts.matches(path))
         seen = [path for path in changed if unknown or patterns.matches(path)]
         if seen:
             more = f" and {len(seen) - 5} more" if len(seen) > 5 else ""

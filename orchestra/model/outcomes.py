@@ -80,7 +80,8 @@ class Exit:
     `status` is its exit status, None where a signal ended it; `signal` that signal's number. `stopped` says
     why we ended it ("timeout", "interrupt"), None where it ended by itself. `cpu_s` is user plus system time
     of it and all its descendants in seconds; `peak_bytes` the largest resident size of any one of them;
-    `survivors` how many descendants were still alive when it ended and had to be killed.
+    `survivors` how many descendants were still alive when it ended and had to be killed. `problem` says why
+    it could not be carried out, where that is so: the program is not there or is none.
     """
 
     status: int | None
@@ -89,6 +90,7 @@ class Exit:
     cpu_s: float = 0.0
     peak_bytes: int = 0
     survivors: int = 0
+    problem: str = ""
 
     @property
     def ok(self) -> bool:

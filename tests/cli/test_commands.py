@@ -345,3 +345,26 @@ def test_interrupt_twice_stops_now(scratch: Scratch) -> None:
     # The next build goes on from there, in the same slot.
     scratch.prompt("stubborn", "echo done > done.txt")
     assert scratch.orchestra("build").status == 0
+
+
+def test_a_missing_program_is_the_environment_s_fault(scratch: Scratch) -> None:
+    scratch.write(
+        "orchestra.yaml",
+        "version: 1\nagents: {mine: {kind: command, command: [./no-such-agent]}}\n"
+        "tasks: {one: {prompt: prompts/one.md, agent: mine}}\n",
+    )
+    scratch.write("prompts/one.md", "# Do it\n")
+    scratch.commit()
+    called = scratch.orchestra("build", "--json")
+    (finished,) = called.named("attempt_finished")
+    assert (finished["outcome"], finished["fault"]) == ("not-started", "environment")
+    assert finished["detail"] == "./no-such-agent: not found"
+
+
+def test_uncommitted_prompts_are_seen_and_other_changes_are_named(scratch: Scratch) -> None:
+    scratch.prompt("one", "cat README.md > copy.txt")
+    scratch.write("README.md", "being edited\n")
+    called = scratch.orchestra("build")
+    assert called.status == 0
+    assert "not seen by tasks, because not committed: README.md (hint" in called.stdout
+    assert scratch.read("copy.txt") == "A project\n"
