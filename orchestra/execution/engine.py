@@ -151,7 +151,7 @@ class Engine:
             if not self._under_way():
                 if self._find_stale():
                     continue
-                if self._interrupts > 1 or self._integrator.finish():
+                if self._integrator.finish():
                     break
             for happening in self._executor.poll():
                 self._take(happening)
@@ -214,8 +214,11 @@ class Engine:
 
     def _find_stale(self) -> bool:
         """At the end: decide again, on the tip, what is settled well; True where something must run again."""
-        if self._interrupts or self._settler.halted:
+        if self._interrupts or self._settler.halted or self._unfinished:
             return False
+        if self._tally.ran:
+            # Where nothing landed, nobody has looked yet what the person committed meanwhile.
+            self._branch.follow()
         # Who was forced has run: from here on only what is stale does.
         self._forced.clear()
         stale: list[Card] = []

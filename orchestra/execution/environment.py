@@ -1,8 +1,12 @@
-"""The environment of an attempt: the person's, less what is not an agent's business, plus what tells it where it is."""
+"""The environment of an attempt: the person's, less what is not an agent's business, plus what tells it where it is.
+
+By the latter the processes of an attempt are known again, also to a build that did not start them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from orchestra.vcs.command import clean_environment
@@ -48,6 +52,38 @@ def place_variables(*, task: str, build: str, attempt: str, root: Path, slot: in
         "ORCHESTRA_ROOT": str(root),
         "ORCHESTRA_SLOT": str(slot),
     }
+
+
+def inhabited_slots(root: Path, build: str) -> frozenset[int]:
+    """The numbers of the slots in which processes of other builds of this repository live still.
+
+    Where a build was killed, its agents have some seconds to end: nothing else may work in their slots meanwhile.
+    """
+    found: set[int] = set()
+    for environ in _environments():
+        if environ.get("ORCHESTRA_ROOT") == str(root) and environ.get("ORCHESTRA_BUILD") != build:
+            slot = environ.get("ORCHESTRA_SLOT", "")
+            found |= {int(slot)} if slot.isdecimal() else set()
+    return frozenset(found)
+
+
+def _environments() -> Iterator[Mapping[str, str]]:
+    """The environments of all processes that may be looked at, this one left out."""
+    if not Path("/proc/self/environ").exists():
+        import psutil
+
+        for process in psutil.process_iter(["environ"]):
+            if process.pid != os.getpid():
+                yield process.info["environ"] or {}
+        return
+    for folder in Path("/proc").glob("[0-9]*"):
+        if folder.name == str(os.getpid()):
+            continue
+        try:
+            text = os.fsdecode((folder / "environ").read_bytes())
+        except OSError:
+            continue  # it ended meanwhile, or is another person's
+        yield dict(line.split("=", 1) for line in text.split("\0") if "=" in line)
 
 
 def _names_in_dotenv(path: Path) -> set[str]:

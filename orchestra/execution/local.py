@@ -16,6 +16,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from orchestra.execution.attempt import AttemptSteps, Command, verify_steps
+from orchestra.execution.environment import inhabited_slots
 from orchestra.execution.log import AttemptLog
 from orchestra.execution.process import ManagedProcess
 from orchestra.execution.workshop import Workshop
@@ -64,6 +65,7 @@ class LocalExecutor:
         self._wake: tuple[socket.socket, socket.socket] | None = None
         self._handlers: dict[int, Any] = {}
         self._old_wakeup = -1
+        self._inhabited: frozenset[int] | None = None
 
     def __enter__(self) -> LocalExecutor:
         reader, writer = socket.socketpair()
@@ -99,7 +101,7 @@ class LocalExecutor:
     def start(self, order: AttemptOrder) -> None:
         """See `orchestra.model.ports.Executor`."""
         self._count += 1
-        slot = self._shop.pool.acquire()
+        slot = self._acquire()
         log = AttemptLog(self._logs / f"{self._count:03d}-{_file_name(order.task.name)}.log")
         self._told.append(Started(order.attempt, slot, str(log.path)))
         attempt = order.attempt
@@ -114,7 +116,7 @@ class LocalExecutor:
 
     def verify(self, order: VerifyOrder) -> None:
         """See `orchestra.model.ports.Executor`."""
-        slot = self._shop.pool.acquire()
+        slot = self._acquire()
         log = AttemptLog(self._logs / f"{order.name}{'-' + _file_name(order.task) if order.task else ''}.log")
         steps = verify_steps(self._shop, order, slot, log, self._shop.clock.monotonic())
         work = _Work(order.name, steps, log, slot)
@@ -148,6 +150,17 @@ class LocalExecutor:
                     work.process.stop("interrupt")
 
     # --- within ----------------------------------------------------------------------------------------------
+
+    def _acquire(self) -> int:
+        """The number of a slot in which nobody works: neither we nor what a build that was killed has left."""
+        if self._inhabited is None or self._inhabited:
+            self._inhabited = inhabited_slots(self._shop.repository.root, self._shop.build)
+        numbers = [self._shop.pool.acquire()]
+        while numbers[-1] in self._inhabited:
+            numbers.append(self._shop.pool.acquire())
+        for number in numbers[:-1]:
+            self._shop.pool.release(number)
+        return numbers[-1]
 
     def _go_on(self, work: _Work, ended: Exit | None) -> None:
         """Let an attempt take its next steps until it waits for a process or is over."""
@@ -211,7 +224,9 @@ class LocalExecutor:
     def _process_ended(self, work: _Work, process: ManagedProcess, ended: Exit) -> None:
         if process.problem is not None:
             work.log.line(process.problem)
-            ended = replace(ended, problem=process.problem)
+            if ended.status in (None, 126, 127):
+                # Not carried out, or not known how: what could not be killed afterwards is no such problem.
+                ended = replace(ended, problem=process.problem)
         process.close()
         work.process = None
         self._go_on(work, ended)

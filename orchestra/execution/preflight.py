@@ -19,6 +19,7 @@ LEAST_DISK = 200 * 2**20
 
 IN_THE_MIDDLE = {
     "MERGE_HEAD": "merge",
+    "rebase-apply/applying": "am",
     "rebase-merge": "rebase",
     "rebase-apply": "rebase",
     "CHERRY_PICK_HEAD": "cherry-pick",

@@ -86,11 +86,13 @@ def _left_behind(refs: Mapping[str, str], branch: str | None) -> list[_Left]:
     place = branch.removeprefix("refs/") if branch is not None else DETACHED
     found: list[_Left] = []
     for ref, commit in refs.items():
-        if ref.startswith(TIPS) and ref.endswith(f"/{place}"):
-            build = ref[len(TIPS) :].removesuffix(f"/{place}")
+        root = next((root for root in (TIPS, PARKED) if ref.startswith(root)), None)
+        build, _, at = ref.removeprefix(root or "").partition("/")
+        if root is None or at != place:
+            continue
+        if root == TIPS:
             found.append(_Left(build, commit, (RefUpdate(ref, None, commit),)))
-        elif ref.startswith(PARKED) and ref.endswith(f"/{place}"):
-            build = ref[len(PARKED) :].removesuffix(f"/{place}")
+        else:
             shown = PARKED_BRANCH + build
             # A branch that the person deleted or moved is theirs: they decided about it.
             if refs.get(shown) == commit:

@@ -7,8 +7,8 @@ somebody waits.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from dataclasses import dataclass, field, replace
+from heapq import heapify, heappop, heappush
 
 from orchestra.model.outcomes import Fault, Outcome, Phase
 from orchestra.model.patterns import compile_pattern
@@ -76,11 +76,12 @@ def _assumed_outputs(task: Task) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _UnderWay:
-    """An attempt with its script, or a verification."""
+    """An attempt with its script, or a verification; `stopped` where it does not come to its end."""
 
     order: AttemptOrder | VerifyOrder
     began: float
     script: Script | None = None
+    stopped: bool = False
 
 
 @dataclass(slots=True)
@@ -88,7 +89,8 @@ class SimulatedExecutor:
     """Carries out attempts by script on an in-memory Git. Implements Executor.
 
     `behave` says what an attempt does, and is asked once, when it starts; `verdict` whether a tree passes
-    verification, `interrupts` at which moments the person asks to stop.
+    verification, `interrupts` at which moments the person asks to stop, `grace` how long what is then under way
+    goes on unless it is stopped at once.
     """
 
     git: Git
@@ -97,6 +99,7 @@ class SimulatedExecutor:
     verdict: Callable[[Tree], bool] = field(default=lambda tree: True)
     verify_seconds: float = 0.0
     interrupts: list[float] = field(default_factory=list)
+    grace: float = 0.0
     peak: int = 0
     _under_way: list[tuple[float, int, _UnderWay]] = field(default_factory=list)
     _count: int = 0
@@ -126,6 +129,8 @@ class SimulatedExecutor:
             return (Interrupted(),)
         ends, _, item = heappop(self._under_way)
         self.clock.seconds = max(self.clock.seconds, ends)
+        if item.stopped:
+            return (self._stopped(item),)
         if isinstance(item.order, VerifyOrder):
             passed = self.verdict(self.git.tree(item.order.commit))
             return (VerifyEnded(item.order.name, passed, "" if passed else "red", seconds=ends - item.began),)
@@ -134,15 +139,18 @@ class SimulatedExecutor:
 
     def stop(self, *, now: bool) -> None:
         """See `orchestra.model.ports.Executor`."""
-        while self._under_way:
-            _, _, item = heappop(self._under_way)
-            if isinstance(item.order, VerifyOrder):
-                self._told.append(VerifyEnded(item.order.name, None, "interrupted"))
-            else:
-                phases = (Phase("agent", item.began, self.clock.seconds),)
-                self._told.append(
-                    AttemptEnded(item.order.attempt, Outcome.INTERRUPTED, Fault.PERSON, phases=phases)
-                )
+        at = self.clock.seconds + (0.0 if now else self.grace)
+        self._under_way = [
+            (at, count, replace(item, stopped=True)) if now or ends > at else (ends, count, item)
+            for ends, count, item in self._under_way
+        ]
+        heapify(self._under_way)
+
+    def _stopped(self, item: _UnderWay) -> Happening:
+        if isinstance(item.order, VerifyOrder):
+            return VerifyEnded(item.order.name, None, "interrupted")
+        phases = (Phase("agent", item.began, self.clock.seconds),)
+        return AttemptEnded(item.order.attempt, Outcome.INTERRUPTED, Fault.PERSON, phases=phases)
 
     def _push(self, seconds: float, order: AttemptOrder | VerifyOrder, script: Script | None = None) -> None:
         self._count += 1

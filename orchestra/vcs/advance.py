@@ -50,8 +50,8 @@ def checkout_of(command: GitCommand, branch: str) -> Path | None:
 
 
 def rebased_in(common_dir: Path, branch: str) -> Path | None:
-    """The git folder of the worktree in which the branch is being rebased, if one is: there HEAD is detached, and
-    git would give the branch its new place when the rebase ends.
+    """The worktree in which the branch is being rebased, if one is: there HEAD is detached, and git would give the
+    branch its new place when the rebase ends.
     """
     for folder in (common_dir, *sorted((common_dir / "worktrees").glob("*"))):
         for kind in ("rebase-merge", "rebase-apply"):
@@ -60,8 +60,18 @@ def rebased_in(common_dir: Path, branch: str) -> Path | None:
             except OSError:
                 continue
             if name.strip() == branch:
-                return folder
+                return _worktree_of(folder, common_dir)
     return None
+
+
+def _worktree_of(git_dir: Path, common_dir: Path) -> Path:
+    """The worktree that a git folder belongs to, as a person knows it."""
+    if git_dir == common_dir:
+        return common_dir.parent
+    try:
+        return Path((git_dir / "gitdir").read_text("utf-8", "surrogateescape").removesuffix("\n")).parent
+    except OSError:
+        return git_dir
 
 
 def advance_branch(repository: Repository, branch: str, old: str, new: str) -> Advance:
@@ -97,7 +107,7 @@ def _move_alone(repository: Repository, branch: str, old: str, new: str) -> tupl
     """Move a branch that is checked out nowhere."""
     rebase = rebased_in(repository.common_dir, branch)
     if rebase is not None:
-        return Advance(False, message=f"the branch is being rebased ({rebase})"), False
+        return Advance(False, message=f"the branch is being rebased in {rebase}"), False
     if not repository.update_refs((RefUpdate(branch, new, old),)):
         return Advance(False, message="the branch moved meanwhile"), True
     late = checkout_of(repository.command, branch)

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from orchestra.model.errors import OrchestraError, environment_error
 from orchestra.model.ports import RefUpdate
-from orchestra.vcs.command import GitCommand, GitFailedError, decode, encode
+from orchestra.vcs.command import OBJECT_ID, GitCommand, GitFailedError, decode, encode
 from orchestra.vcs.folders import put_aside
-from orchestra.vcs.repository import OBJECT_ID, Repository
+from orchestra.vcs.repository import Repository
 from orchestra.vcs.slots import Slot
 from orchestra.vcs.spared import Spared
 from orchestra.vcs.submodules import LINK, hidden_changes, unpublished
@@ -59,6 +59,7 @@ def capture(
     Raises OrchestraError where the worktree cannot be captured whole: nothing is left out in silence.
     """
     try:
+        slot.mend_head()
         tree = _tree(slot.git(repository.command), slot, spared)
         changes = _changes(repository, base, tree)
         _refuse_hidden(repository, slot, tree, changes)
@@ -109,7 +110,8 @@ def _tree(git: GitCommand, slot: Slot, spared: Spared) -> str:
             _refuse_nested(set(nested) - _declared_submodules(git, slot))
         if new:
             stdin = encode("".join(path.rstrip("/") + "\0" for path in new))
-            added = git.run("update-index", "--add", "-z", "--stdin", stdin=stdin, env=env)
+            # `--replace`: a link that leads to itself, where a folder was, leaves what was in that undecided.
+            added = git.run("update-index", "--add", "--replace", "-z", "--stdin", stdin=stdin, env=env)
             if "Ignoring path" in added.stderr:
                 # A name such as `.GIT`: git leaves it out and calls that a success.
                 raise GitFailedError(("update-index", "--add"), added.status, added.stderr)

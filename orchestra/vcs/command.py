@@ -6,6 +6,7 @@ Git is called through `subprocess` (a call through `sh` costs 3.5 to 4 times as 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -87,6 +88,9 @@ READING_VARIABLES = (
     "GIT_ATTR_SOURCE",
 )
 """What a person may have set for their own git, and ours must not heed."""
+
+OBJECT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+"""The name of an object, in full: SHA-1 or SHA-256."""
 
 SHOWN = 200
 """Characters of a command line that an error shows."""

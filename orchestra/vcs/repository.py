@@ -17,11 +17,18 @@ from orchestra.model.ports import Advance, CommitRequest, Merged, RefUpdate
 from orchestra.model.text import clean
 from orchestra.model.trees import FileState, Tree
 from orchestra.vcs.advance import advance_branch
-from orchestra.vcs.command import MINIMUM_GIT, OWN_FLAGS, GitCommand, GitFailedError, decode, encode
+from orchestra.vcs.command import (
+    MINIMUM_GIT,
+    OBJECT_ID,
+    OWN_FLAGS,
+    GitCommand,
+    GitFailedError,
+    decode,
+    encode,
+)
 
 STATE_FOLDER = "orchestra"
 REGULAR = "100644"
-OBJECT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 TREES = 8
 """How many trees are remembered: those of the tip, a few bases and results."""
 

@@ -20,7 +20,7 @@ from orchestra.model.keys import digest
 from orchestra.model.patterns import PatternSet
 from orchestra.model.tasks import Worktrees
 from orchestra.model.trees import STATE_FOLDER, Tree
-from orchestra.vcs.command import OWN_FLAGS, GitCommand, decode, encode
+from orchestra.vcs.command import OBJECT_ID, OWN_FLAGS, GitCommand, decode, encode
 from orchestra.vcs.copies import copy_in
 from orchestra.vcs.folders import make_writable, put_aside, remove
 from orchestra.vcs.spared import Spared, as_ignored
@@ -75,6 +75,13 @@ class Slot:
     def base(self) -> str | None:
         """The commit that it was last reset to."""
         return _read_text(self.git_dir / BASE)
+
+    def mend_head(self) -> None:
+        """Put a HEAD there where an agent left none (`git update-ref -d HEAD`): without it git sees no repository."""
+        head = self.git_dir / "HEAD"
+        text = _read_text(head) or ""
+        if self.base and not text.startswith("ref: ") and not OBJECT_ID.fullmatch(text.strip()):
+            head.write_text(self.base + "\n")
 
 
 def slots_folder(common_dir: Path, root: Path, configured: str | None, environ: Mapping[str, str]) -> Path:
@@ -290,6 +297,7 @@ class SlotPool:
         if (slot.git_dir / SAVED_CONFIG).exists():
             shutil.copy2(slot.git_dir / SAVED_CONFIG, slot.git_dir / "config.worktree")
         shutil.copy2(slot.saved_index, slot.index)
+        slot.mend_head()
         git = slot.git(self._command)
         # First of all the links that an agent put in the place of folders: git would look for files behind them.
         self._clean(slot)

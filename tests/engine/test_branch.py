@@ -363,6 +363,8 @@ def test_the_newest_tip_of_the_branch_is_taken_up_with_the_refs_of_those_that_it
         "refs/orchestra/tips/b2/heads/main": second,
         "refs/orchestra/tips/b0/heads/main": aside,
         "refs/orchestra/tips/b9/heads/other": aside,
+        "refs/orchestra/tips/b9/heads/a/heads/main": aside,
+        "refs/orchestra/parked/b9/heads/a/heads/main": aside,
         "refs/orchestra/tips/b9/detached": aside,
     }
     begin = take_up(git, refs, MAIN, head, advance=True)

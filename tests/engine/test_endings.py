@@ -21,7 +21,7 @@ from orchestra.model.tasks import Task
 from orchestra.planning.simulate import Script
 from tests.model.kit import task
 
-from .test_builds import SETTINGS, worlds
+from .test_builds import JOBS, SETTINGS, worlds
 from .world import Built, Files, World, fails, script
 
 
@@ -342,12 +342,15 @@ def test_an_interrupt_starts_nothing_more_and_keeps_what_is_done() -> None:
 
 
 def test_a_second_interrupt_stops_at_once_and_the_next_build_goes_on() -> None:
-    world = verified(task("a", write=("a",)), task("b", write=("b",)))
+    world = verified(task("a", write=("a",)), task("b", write=("b",)), task("noop", write=("n",)))
     world.does["a"] = lambda files: script({"a": "x"}, 1.0)
+    world.does["noop"] = lambda files: script({}, 1.0)
     world.does["b"] = lambda files: script({"b": "x"}, 5.0)
-    built = world.build(jobs=2, interrupts=[2.0, 2.0], verify_seconds=1.5)
-    assert built.finished.interrupted
-    assert world.build().finished.ok
+    built = world.build(jobs=3, interrupts=[3.0, 3.5], grace=2.0, verify_seconds=1.5)
+    assert built.finals == {"a": "interrupted", "b": "interrupted", "noop": "no-change"}
+    assert built.finished.wall_s == 3.5
+    assert built.finished.interrupted and set(world.entries()) == {"noop"}
+    assert sorted(world.build().ran) == ["a", "b"]
     assert world.files() == {"README": "hello", "a": "x", "b": "x"}
     world.build_nothing()
 
@@ -356,17 +359,18 @@ def test_a_second_interrupt_stops_at_once_and_the_next_build_goes_on() -> None:
 @given(
     worlds(),
     st.lists(st.floats(0, 8), min_size=1, max_size=3).map(sorted),
-    st.integers(1, 3),
+    st.sampled_from([0.0, 1.0, 3.0]),
+    JOBS,
     st.sampled_from([0.0, 0.7]),
 )
 def test_interrupted_at_any_moment_the_next_build_ends_as_if_nothing_had_been(
-    world: World, moments: list[float], jobs: int, verify_seconds: float
+    world: World, moments: list[float], grace: float, jobs: int, verify_seconds: float
 ) -> None:
     start = world.main
     assert world.build(jobs=jobs).finished.ok
     expected = world.all_files()
     world.git.refs = {"refs/heads/main": start}
-    built = world.build(jobs=jobs, interrupts=moments, verify_seconds=verify_seconds)
+    built = world.build(jobs=jobs, interrupts=moments, grace=grace, verify_seconds=verify_seconds)
     landed = {name for name, final in built.finals.items() if final == "landed"}
     after = world.build(jobs=jobs, verify_seconds=verify_seconds)
     assert after.finished.ok and not landed & set(after.ran)

@@ -449,7 +449,7 @@ def test_tasks_that_undo_each_other_s_work_end_after_as_many_rounds_as_there_are
     world.does["ping"] = world.does["pong"] = lambda files: {"x": f"{files['x']}."}
     built = world.build(jobs=1)
     assert not built.finished.ok and built.said("still stale after 2 rounds: ")
-    assert built.finished.advanced
+    assert built.finished.advanced and len(built.notices) == 1
 
 
 def test_one_that_writes_into_prompts_is_rejected_with_the_paths() -> None:
@@ -485,6 +485,22 @@ def test_what_the_branch_brings_while_a_task_runs_makes_it_stale_and_it_runs_aga
     assert built.ran == ["t", "t"] and built.finished.ok
     assert why(built, "t") == ["input-changed: src"]
     assert world.files() == {"src": "2", "out": "2"}
+    world.build_nothing()
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_what_the_branch_brings_while_a_task_changes_nothing_is_seen_too(check: bool) -> None:
+    """Nothing lands, so that nothing but the end of the build looks where the branch stands."""
+    world = World.of(task("t", write=() if check else ("out",), read=("src",)), files={"src": "1"})
+
+    def does(files: Files) -> Edits:
+        if files["src"] == "1":
+            world.edit({"src": "2"})
+        return {}
+
+    world.does["t"] = does
+    built = world.build()
+    assert built.ran == ["t", "t"] and built.finished.ok
     world.build_nothing()
 
 

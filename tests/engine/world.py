@@ -241,6 +241,7 @@ class World:
         detached: str | None = None,
         fail_fast: bool = False,
         interrupts: Iterable[float] = (),
+        grace: float = 0.0,
         verify_seconds: float = 0.0,
     ) -> Built:
         """One build as the command line would make it, on `main` or on a detached commit."""
@@ -269,6 +270,7 @@ class World:
             lambda tree: (self.verdict or self.green)(tree.commit),
             verify_seconds,
             [self.clock.seconds + moment for moment in interrupts],
+            grace,
         )
         witness = Witness(self, graph.tasks)
         before = dict(self.git.refs)

@@ -187,7 +187,7 @@ def on_disk(folder: Path) -> Files:
             if name == ".git":
                 continue
             if stat.S_ISLNK(mode):
-                found[str(path.relative_to(folder))] = ("120000", os.fsencode(path.readlink()))
+                found[str(path.relative_to(folder))] = ("120000", os.readlink(os.fsencode(path)))  # noqa: PTH115
             elif stat.S_ISREG(mode):
                 kind = "100755" if mode & stat.S_IXUSR else "100644"
                 found[str(path.relative_to(folder))] = (kind, path.read_bytes())

@@ -248,9 +248,9 @@ def test_a_branch_that_is_being_rebased_is_left(scene: Scene, person: Person, tm
     person.sh("echo 2 > x; git add x; git commit -qm 2; git rebase -q mine || :", cwd=other)
     scene = Scene(person)
     assert checkout_of(person.repository().command, MAIN) is None
-    assert rebased_in(person.repository().common_dir, MAIN) is not None
+    assert rebased_in(person.repository().common_dir, MAIN) == other
     done = scene.advance()
-    assert not done.done and "rebased" in done.message
+    assert not done.done and f"rebased in {other}" in done.message
     assert person.head("main") == scene.old
     person.git("rebase", "--abort", cwd=other)
     assert rebased_in(person.repository().common_dir, MAIN) is None
