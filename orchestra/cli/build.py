@@ -207,7 +207,7 @@ class _Build:
     def _begin(self) -> TakenUp:
         repository = self._project.repository
         head = self._project.head(self._request.into)
-        refs = repository.refs(*FOLLOWED)
+        refs = repository.refs_below(*FOLLOWED)
         begin = take_up(repository, refs, head.branch, head.commit, advance=self._request.advance)
         if begin.obsolete:
             repository.update_refs(begin.obsolete)
@@ -321,12 +321,12 @@ def _dry_run(project: Project, request: BuildRequest, display: Display) -> int:
 
     repository = project.repository
     head = project.head(request.into)
-    begin = take_up(repository, repository.refs(*FOLLOWED), head.branch, head.commit, advance=True)
+    begin = take_up(repository, repository.refs_below(*FOLLOWED), head.branch, head.commit, advance=True)
     tree = repository.tree(begin.tip)
     git = MemoryGit()
     ids = [tree.files[path].split(" ")[1] for path in lock_paths(tree)]
     git.seed(tree, dict(zip(ids, repository.read(ids), strict=True)))
-    git.refs.update(repository.refs("refs/orchestra/checks/"))
+    git.refs.update(repository.refs_below("refs/orchestra/checks/"))
     selected, forced = chosen(project, request)
     clock = ManualClock()
     order = BuildOrder(

@@ -122,7 +122,7 @@ class Project:
         from orchestra.model.freshness import Situation
 
         head = self.head(None)
-        refs = self.repository.refs(*FOLLOWED)
+        refs = self.repository.refs_below(*FOLLOWED)
         begin = take_up(self.repository, refs, head.branch, head.commit, advance=True)
         line = Line(self.repository, begin.tip)
 

@@ -111,7 +111,7 @@ class Preflight:
     def _name_unseen(self, tasks: tuple[Task, ...]) -> None:
         """Name the person's uncommitted changes to files that tasks claim: tasks do not see them."""
         patterns = PatternSet.of(
-            {text for task in tasks for text in (*(task.claims.write or ()), *task.claims.read)}
+            {text for task in tasks for text in (*(task.claims.writable or ()), *task.claims.read)}
         )
         unknown = any(task.claims.write is None for task in tasks)
         try:

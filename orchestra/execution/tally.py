@@ -14,7 +14,6 @@ class Tally:
     """Counts of attempts, their seconds, tokens and USD (None while unknown)."""
 
     ran: int = 0
-    replayed: int = 0
     sequential_s: float = 0.0
     usd: float | None = None
     tokens: int | None = None
@@ -52,7 +51,7 @@ class Tally:
             interrupted=interrupted,
             tasks=dict(finals),
             ran=self.ran,
-            replayed=self.replayed,
+            replayed=count(Final.REPLAYED),
             fresh=count(Final.FRESH),
             landed=count(Final.LANDED),
             no_change=count(Final.NO_CHANGE),
@@ -60,6 +59,8 @@ class Tally:
             failed=count(Final.FAILED),
             rejected=count(Final.REJECTED),
             skipped=count(Final.SKIPPED),
+            adopted=count(Final.ADOPTED),
+            reverted=count(Final.REVERTED),
             wall_s=wall_s,
             sequential_s=self.sequential_s,
             speedup=self.sequential_s / wall_s if self.ran and wall_s > 0 else None,

@@ -22,8 +22,9 @@ class Violation:
 def audit(task: Task, changes: tuple[Change, ...], manifest: Manifest) -> Violation | None:
     """Compare the touched paths with the task's claims; None where all is well.
 
-    Protected paths are refused to every task. Outside declared write claims nothing may be touched; a task
-    with unknown claims may touch the rest, and meets the others at the merge.
+    Protected paths are refused to every task. Outside declared write claims nothing may be touched. A task with
+    inferred claims may touch what else no other task claims to write, whether that one runs now or not; one of
+    which nothing is known may touch the rest, and meets the others at the merge.
     """
     guarded = tuple(c.path for c in changes if protected(c.path, manifest.allow_protected))
     if guarded:
@@ -32,9 +33,9 @@ def audit(task: Task, changes: tuple[Change, ...], manifest: Manifest) -> Violat
             guarded,
             "if that is meant, name them under `allow_protected` in orchestra.yaml",
         )
-    write = task.claims.write
+    write = task.claims.writable
     if write is None:
-        return None
+        return _outside_inferred(task, changes, manifest)
     allowed = PatternSet.of(write)
     outside = tuple(c.path for c in changes if not allowed.matches(c.path))
     if not outside:
@@ -49,4 +50,30 @@ def audit(task: Task, changes: tuple[Change, ...], manifest: Manifest) -> Violat
         "changed paths outside its claims",
         outside,
         "add them to the task's `claims.write`, or narrow its prompt",
+    )
+
+
+def _outside_inferred(task: Task, changes: tuple[Change, ...], manifest: Manifest) -> Violation | None:
+    """What a task with inferred claims touched outside them that another task claims to write."""
+    inferred = task.claims.inferred_patterns("write")
+    if not inferred:
+        return None
+    own = PatternSet.of(inferred)
+    outside = [change.path for change in changes if not own.matches(change.path)]
+    if not outside:
+        return None
+    owners: dict[str, str] = {}
+    for other in manifest.tasks:
+        if other.name != task.name:
+            theirs = PatternSet.of(other.claims.writable or other.claims.inferred_patterns("write"))
+            for path in outside:
+                if theirs.matches(path):
+                    owners.setdefault(path, other.name)
+    if not owners:
+        return None
+    names = ", ".join(f"`{name}`" for name in dict.fromkeys(owners.values()))
+    return Violation(
+        f"changed paths that {names} {'claims' if len(set(owners.values())) == 1 else 'claim'}",
+        tuple(owners),
+        "declare `claims` for it, so that they go one after the other, or narrow its prompt",
     )

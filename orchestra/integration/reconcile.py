@@ -8,22 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from orchestra.integration.branch import DETACHED, PARKED, PARKED_BRANCH, TIPS, Target
-from orchestra.model.ports import RefUpdate
-
-
-class History(Protocol):
-    """The two questions about ancestry that reconciliation asks."""
-
-    def is_ancestor(self, old: str, new: str) -> bool:
-        """Whether `old` is in the history of `new`, or is `new`."""
-        ...
-
-    def merge_base(self, one: str, other: str) -> str | None:
-        """The best common ancestor, None where there is none."""
-        ...
+from orchestra.model.ports import Past, RefUpdate
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +43,7 @@ class _Left:
 
 
 def take_up(
-    history: History, refs: Mapping[str, str], branch: str | None, head: str, *, advance: bool
+    history: Past, refs: Mapping[str, str], branch: str | None, head: str, *, advance: bool
 ) -> TakenUp:
     """Find where a build begins, from the refs below `refs/orchestra/` and `refs/heads/orchestra/`."""
     obsolete: list[RefUpdate] = []

@@ -164,7 +164,7 @@ def task_of(
         timeout=entry.timeout or front.timeout or settings.timeout,
         env=entry.env,
         passes=entry.passes,
-        on_drift=entry.on_drift or front.on_drift or ("rerun" if runs else "accept"),
+        on_drift=entry.on_drift or front.on_drift,
         place=place,
     )
 

@@ -10,18 +10,18 @@ from orchestra.manifest.problems import DataPath
 _DURING_A_TASK = frozenset(("stall", "retries", "repairs"))
 
 LATER_KEYS: dict[str, frozenset[str]] = {
-    "": frozenset(("prices", "hooks", "context", "triggers")),
+    "": frozenset(("prices", "hooks", "context")),
     "defaults": _DURING_A_TASK,
     "limits": frozenset(("cpu", "memory", "disk", "usd", "usd_per_day", "tokens")),
     "integrate": frozenset(("branch", "message", "on_conflict")),
     "tasks.*": _DURING_A_TASK | {"usd", "review", "artifacts"},
-    "tasks.*.claims": frozenset(("shared",)),
 }
 """By section (`*` stands for any name): the keys that come later."""
 
 LATER_VALUES: dict[str, frozenset[str]] = {
     "agents.*.kind": frozenset(("codex",)),
     "integrate.author": frozenset(("agent",)),
+    "triggers.*": frozenset(("model", "observed")),
 }
 """By key: the values that come later."""
 
@@ -32,8 +32,8 @@ _NAMED = frozenset(("agents", "tasks"))
 
 
 def section(path: DataPath) -> str:
-    """The key that a path of at least two parts leads to, with `*` for the names of agents and tasks."""
-    parts = [str(part) for part in path]
+    """The key that a path of at least two parts leads to, with `*` for the names of agents and tasks, and for items."""
+    parts = ["*" if isinstance(part, int) else str(part) for part in path]
     if parts[0] in _NAMED:
         parts[1] = "*"
     return ".".join(parts)

@@ -81,6 +81,7 @@ def load(
         worktrees=settings.worktrees,
         integrate=settings.integrate,
         allow_protected=settings.allow_protected,
+        triggers=settings.triggers,
     )
 
 

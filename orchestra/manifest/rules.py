@@ -65,11 +65,11 @@ def check_entry(entry: Section, path: DataPath, allowed: tuple[str, ...]) -> lis
     problems = [*_duration(entry, path), *_environment(entry, path)]
     claims = entry.get("claims", {})
     if isinstance(claims, dict):
-        for side in ("write", "read"):
+        for side in ("write", "shared", "read"):
             where = (*path, "claims", side)
             bad = list(_patterns(claims.get(side, ()), where))
             problems += bad
-            if side == "write" and not bad:
+            if side != "read" and not bad:
                 problems += _protected(claims.get(side, ()), where, allowed)
     return problems
 

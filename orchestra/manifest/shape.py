@@ -28,6 +28,7 @@ class ClaimsText:
 
     write: tuple[str, ...] | None = None
     read: tuple[str, ...] | None = None
+    shared: tuple[str, ...] | None = None
     exclusive: bool = False
 
 
@@ -64,6 +65,7 @@ class Settings:
     worktrees: Worktrees
     integrate: Integrate
     allow_protected: tuple[str, ...]
+    triggers: tuple[str, ...]
     entries: tuple[tuple[str, Entry], ...]
 
 
@@ -94,6 +96,7 @@ def settings_of(data: Section) -> Settings:
             author=integrate.get("author", "user"),
         ),
         allow_protected=tuple(data.get("allow_protected", ())),
+        triggers=tuple(dict.fromkeys(data.get("triggers", ()))),
         entries=tuple((name, entry_of(entry)) for name, entry in data.get("tasks", {}).items()),
     )
 
@@ -126,18 +129,24 @@ def claims_of(text: ClaimsText | None, *, runs: bool, unread: tuple[str, ...]) -
         return Claims(read=(EVERYTHING,), unread=unread) if runs else Claims()
     if text.exclusive:
         return Claims(exclusive=True, declared=True)
+    shared = text.shared or ()
+    # Who names only what it shares writes nothing else.
+    write = () if text.write is None and shared else text.write
     read = text.read
     if read is None:
         # A check task that names nothing judges everything.
-        read = (EVERYTHING,) if text.write == () else ()
-    return Claims(write=text.write, read=read, declared=True)
+        read = (EVERYTHING,) if write == () and not shared else ()
+    return Claims(write=write, read=read, shared=shared, declared=True)
 
 
 def _claims_text(data: Section | str) -> ClaimsText:
     if isinstance(data, str):
         return ClaimsText(exclusive=True)
-    write, read = data.get("write"), data.get("read")
-    return ClaimsText(None if write is None else tuple(write), None if read is None else tuple(read))
+    write, read, shared = (
+        None if patterns is None else tuple(patterns)
+        for patterns in (data.get("write"), data.get("read"), data.get("shared"))
+    )
+    return ClaimsText(write, read, shared)
 
 
 def _environment(data: Section) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:

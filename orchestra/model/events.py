@@ -180,6 +180,32 @@ class TaskUnchanged(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class TaskReplayed(Event):
+    """The result of an earlier attempt, kept under a ref, goes to the landing instead of a new attempt.
+
+    `why`: that its task was attempted in the same state before, or was cut off before its result landed.
+    """
+
+    name: ClassVar[str] = "task_replayed"
+    task: str
+    attempt: str
+    result: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecorded(Event):
+    """A task's entry was recorded and nothing ran: `adopted` since the person asked, or `replayed` since all that
+    an earlier attempt (None: not known) did is there already.
+    """
+
+    name: ClassVar[str] = "task_recorded"
+    task: str
+    final: Final
+    attempt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TaskAgain(Event):
     """A result did not land and the task will be attempted once more on the new tip."""
 
@@ -284,6 +310,8 @@ class BuildFinished(Event):
     usd: float | None
     tokens: int | None
     tip: str
+    adopted: int = 0
+    reverted: int = 0
 
 
 def to_json(event: Event) -> dict[str, Any]:

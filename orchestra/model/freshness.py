@@ -7,7 +7,7 @@ switch, cherry-pick and rebase. What explains a decision is made by the code tha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from orchestra.model.entries import LockEntry
@@ -23,6 +23,7 @@ class State(StrEnum):
 
     FRESH = "fresh"
     STALE = "stale"
+    REVERTED = "reverted"
     BLOCKED = "blocked"
 
 
@@ -55,26 +56,56 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something about a fresh task that a person may want to know: `drifted` or `superseded`, and the path."""
+    """Something about a task that a person may want to know: `drifted` or `superseded`, and the path."""
 
     kind: str
     path: str
 
 
 @dataclass(frozen=True, slots=True)
+class Landing:
+    """A landing of a task that is gone from the branch again, as the first-parent history tells it.
+
+    `entry` is what it recorded, `paths` what it changed, each with the state in which it left it. `commit` landed
+    it, `undone` is the commit that took the entry back.
+    """
+
+    entry: LockEntry
+    paths: Mapping[str, FileState | None]
+    commit: str
+    undone: str
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided about a task on a tree, with the parts of its key as they are there."""
+    """What was decided about a task on a tree, with the parts of its key as they are there.
+
+    In `parts`, inputs that count as unchanged have their recorded value; `seen` are all inputs as they are.
+    `reverted` is the landing that is gone, where the state is REVERTED.
+    """
 
     task: str
     state: State
     parts: Parts
     reasons: tuple[Reason, ...] = ()
     notes: tuple[Note, ...] = ()
+    seen: Mapping[str, FileState] = field(default_factory=dict, repr=False)
+    reverted: Landing | None = None
 
     @property
     def fresh(self) -> bool:
-        """Whether nothing needs to run."""
+        """Whether nothing needs to run, since what the task did is there."""
         return self.state is State.FRESH
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing needs to run, and tasks that need this one may go on."""
+        return self.state in (State.FRESH, State.REVERTED)
+
+    @property
+    def attempted(self) -> Parts:
+        """The parts of an attempt that starts here: what it sees, and what it will record."""
+        return Parts(self.parts.definition, self.seen, self.parts.needs)
 
     @property
     def key(self) -> str:
@@ -87,7 +118,9 @@ class Situation:
     """All that a decision depends on.
 
     `entries` are the lock entries by task, those of tasks that left the manifest included. `passed` tells
-    whether a green verdict is remembered for a check task's key.
+    whether a green verdict is remembered for a check task's key. `undone` gives the landing of a task that the
+    history says was taken back, None where there is none. `reverted` are the entries with which tasks that were
+    found reverted last landed: they are decided before those that need them.
     """
 
     manifest: Manifest
@@ -95,6 +128,8 @@ class Situation:
     tree: Tree
     entries: Mapping[str, LockEntry]
     passed: Callable[[str], bool] = field(default=lambda key: False)
+    undone: Callable[[str], Landing | None] = field(default=lambda task: None)
+    reverted: Mapping[str, LockEntry] = field(default_factory=dict)
 
 
 def read_set(task: Task, tree: Tree) -> tuple[str, ...]:
@@ -115,7 +150,7 @@ def _read(task: Task, tree: Tree) -> tuple[str, ...]:
 
 
 def _writes(task: Task) -> PatternSet:
-    return PatternSet.of(task.claims.write or ())
+    return PatternSet.of(task.claims.writable or ())
 
 
 def reads_path(task: Task, path: str) -> bool:
@@ -129,11 +164,15 @@ def agent_spec(task: Task, manifest: Manifest) -> AgentSpec | None:
     return manifest.agents[task.agent] if task.agent is not None else None
 
 
-def decide(task: Task, at: Situation, *, forced: bool = False) -> Decision:
-    """Decide one task, taking its needs as settled: only what is recorded of them is looked at."""
+def decide(task: Task, at: Situation, *, forced: bool = False, wanted: bool = False) -> Decision:
+    """Decide one task, taking its needs as settled: only what is recorded of them is looked at.
+
+    `forced`: it is to run in any case. `wanted`: it was named, so that it runs also where it was reverted.
+    """
     entry = None if task.claims.is_check else at.entries.get(task.name)
     definition = definition_of(task, agent_spec(task, at.manifest))
-    inputs, changed = _inputs(task, at, entry)
+    seen = {path: at.tree.files[path] for path in read_set(task, at.tree)}
+    inputs, changed = _inputs(task, at, seen, entry)
     needs = _needs(task, at)
     parts = Parts(definition, inputs, needs)
     reasons: list[Reason] = []
@@ -149,10 +188,14 @@ def decide(task: Task, at: Situation, *, forced: bool = False) -> Decision:
         reasons += _need_changes(entry, needs)
         found, notes = _output_changes(task, at, entry)
         reasons += (reason for reason in found if reason not in reasons)
+    if reasons and not forced and not wanted:
+        landing = _reverted(task, at, seen, definition, needs)
+        if landing is not None:
+            return Decision(task.name, State.REVERTED, parts, seen=seen, reverted=landing)
     if forced:
         reasons.append(Reason(ReasonKind.FORCED))
     state = State.STALE if reasons else State.FRESH
-    return Decision(task.name, state, parts, tuple(reasons), tuple(notes))
+    return Decision(task.name, state, parts, tuple(reasons), tuple(notes), seen)
 
 
 def decide_all(at: Situation) -> Mapping[str, Decision]:
@@ -162,20 +205,59 @@ def decide_all(at: Situation) -> Mapping[str, Decision]:
     one has landed.
     """
     decisions: dict[str, Decision] = {}
+    reverted = dict(at.reverted)
+    at = replace(at, reverted=reverted)
     for name in at.graph.order:
         task = at.graph.task(name)
         decision = decide(task, at)
-        if decision.fresh and any(not decisions[need].fresh for need in task.needs):
-            decision = Decision(name, State.BLOCKED, decision.parts, (), decision.notes)
+        if decision.settled and any(not decisions[need].settled for need in task.needs):
+            decision = replace(decision, state=State.BLOCKED, reverted=None)
+        elif decision.reverted is not None:
+            reverted[name] = decision.reverted.entry
         decisions[name] = decision
     return decisions
 
 
+def _reverted(
+    task: Task,
+    at: Situation,
+    seen: Mapping[str, FileState],
+    definition: Mapping[str, str],
+    needs: Mapping[str, str],
+) -> Landing | None:
+    """The landing that somebody took back, where the task would have been fresh with it and nothing of it is left."""
+    # What is written as `on_drift: rerun` asks for the result whatever became of it; the default does not.
+    if task.claims.is_check or task.on_drift == "rerun":
+        return None
+    landing = at.undone(task.name)
+    if landing is None or not landing.paths:
+        return None
+    if any(at.tree.state(path) == state for path, state in landing.paths.items()):
+        return None
+    entry = landing.entry
+    if _definition_changes(entry, definition) or _need_changes(entry, needs):
+        return None
+    before = at.graph.before(task.name)
+    gone = [at.reverted[name] for name in at.reverted if name in before]
+    _, changed = _inputs(task, at, seen, entry)
+    # What it read of a result that was taken back with it is no news either.
+    news = [
+        reason
+        for reason in changed
+        if not any(
+            reason.subject in one.outputs
+            and one.outputs[reason.subject] == entry.parts.inputs.get(reason.subject)
+            for one in gone
+            if reason.subject is not None
+        )
+    ]
+    return None if news else landing
+
+
 def _inputs(
-    task: Task, at: Situation, entry: LockEntry | None
+    task: Task, at: Situation, today: Mapping[str, FileState], entry: LockEntry | None
 ) -> tuple[Mapping[str, FileState], list[Reason]]:
     """Today's inputs part, with what counts as unchanged at its recorded value, and what did change."""
-    today = {path: at.tree.files[path] for path in read_set(task, at.tree)}
     if entry is None:
         return today, []
     recorded = entry.parts.inputs
@@ -204,6 +286,9 @@ def _needs(task: Task, at: Situation) -> Mapping[str, str]:
     for name in task.needs:
         if at.graph.task(name).claims.is_check:
             needs[name] = NO_OUTPUTS
+        elif name in at.reverted:
+            # What dependents saw of it counts on, although it is gone.
+            needs[name] = at.reverted[name].outputs_digest()
         elif name in at.entries:
             needs[name] = at.entries[name].outputs_digest()
     return needs
@@ -249,7 +334,7 @@ def _output_changes(task: Task, at: Situation, entry: LockEntry) -> tuple[list[R
                 reasons.append(Reason(ReasonKind.INPUT_CHANGED, path, was, now))
             else:
                 notes.append(Note("superseded", path))
-        elif task.on_drift == "rerun":
+        elif task.reruns_on_drift:
             reasons.append(Reason(ReasonKind.DRIFTED, path, was, now))
         else:
             notes.append(Note("drifted", path))

@@ -2,8 +2,8 @@
 
 Edges are added as the design's section 6 says: needs first, then writers before readers in manifest order of
 the writer (one that would close a circle is dropped, and remembered), then overlapping writers in manifest
-order where nothing orders them yet. The result is a total order of overlapping writers that no priority can
-change.
+order where nothing orders them yet, those that share what they write last. The result is a total order of
+overlapping writers that no priority can change.
 """
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ from orchestra.model.tasks import Task
 
 
 class EdgeKind(StrEnum):
-    """Why one task goes before another: it is needed, writes what the other reads, or writes the same."""
+    """Why one task goes before another: it is needed, writes what the other reads, or writes the same.
+
+    Tasks that share what they write may run side by side; only their landings are ordered.
+    """
 
     NEED = "needs"
     READ = "write-read"
     WRITE = "write-write"
+    SHARE = "shared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +113,14 @@ def build_graph(tasks: tuple[Task, ...]) -> Graph:
         else:
             edges.append(edge)
             reach.add(writer, reader)
-    for one, other in index.writers_and_writers():
-        if not reach.orders(one, other) and not reach.orders(other, one):
-            edges.append(Edge(tasks[one].name, tasks[other].name, EdgeKind.WRITE))
-            reach.add(one, other)
+    for kind, pairs in (
+        (EdgeKind.WRITE, index.writers_and_writers()),
+        (EdgeKind.SHARE, index.sharers()),
+    ):
+        for one, other in pairs:
+            if not reach.orders(one, other) and not reach.orders(other, one):
+                edges.append(Edge(tasks[one].name, tasks[other].name, kind))
+                reach.add(one, other)
     names = [task.name for task in tasks]
     order = _order(names, edges)
     incoming: dict[str, list[Edge]] = {name: [] for name in names}

@@ -41,6 +41,9 @@ class Final(StrEnum):
     NO_CHANGE = "no-change"
     PASSED = "passed"
     FRESH = "fresh"
+    REPLAYED = "replayed"
+    ADOPTED = "adopted"
+    REVERTED = "reverted"
     FAILED = "failed"
     REJECTED = "rejected"
     SKIPPED = "skipped"
@@ -49,7 +52,7 @@ class Final(StrEnum):
     @property
     def settled_well(self) -> bool:
         """Whether tasks that need this one may go on."""
-        return self in (Final.LANDED, Final.NO_CHANGE, Final.PASSED, Final.FRESH)
+        return self not in (Final.FAILED, Final.REJECTED, Final.SKIPPED, Final.INTERRUPTED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,14 @@ class ClaimIndex:
     def __init__(self, tasks: tuple[Task, ...]) -> None:
         self._tasks = tasks
         self._writers = _PatternIndex()
+        self._sharers = _PatternIndex()
         self._readers = _PatternIndex()
         for rank, task in enumerate(tasks):
-            for text in _ordering_writes(task):
+            for text in ordering_writes(task):
                 self._writers.add(rank, compile_pattern(text))
-            for text in task.claims.read:
+            for text in task.claims.shared:
+                self._sharers.add(rank, compile_pattern(text))
+            for text in ordering_reads(task):
                 self._readers.add(rank, compile_pattern(text))
 
     def writers_and_readers(self) -> Iterator[tuple[int, int]]:
@@ -34,7 +37,7 @@ class ClaimIndex:
         everything = [rank for rank, task in enumerate(self._tasks) if _reads_everything(task)]
         for rank, task in enumerate(self._tasks):
             readers: set[int] = set()
-            for text in _ordering_writes(task):
+            for text in (*ordering_writes(task), *task.claims.shared):
                 readers |= self._readers.overlapping(compile_pattern(text))
             if task.claims.write is None:
                 # Whatever a task with unknown claims writes, one that reads everything reads it.
@@ -42,20 +45,45 @@ class ClaimIndex:
             yield from ((rank, reader) for reader in sorted(readers) if reader != rank)
 
     def writers_and_writers(self) -> Iterator[tuple[int, int]]:
-        """(earlier, later) in manifest order where write patterns of both meet, or one runs alone."""
+        """(earlier, later) in manifest order where write patterns of both meet, or one runs alone.
+
+        Patterns that both share do not count: those are `sharers`.
+        """
         alone = {rank for rank, task in enumerate(self._tasks) if task.claims.exclusive}
         for rank, task in enumerate(self._tasks):
             others = set(range(len(self._tasks))) if rank in alone else set(alone)
-            for text in _ordering_writes(task):
+            for text in ordering_writes(task):
+                others |= self._writers.overlapping(compile_pattern(text))
+                others |= self._sharers.overlapping(compile_pattern(text))
+            for text in task.claims.shared:
                 others |= self._writers.overlapping(compile_pattern(text))
             yield from ((rank, other) for other in sorted(others) if other > rank)
 
+    def sharers(self) -> Iterator[tuple[int, int]]:
+        """(earlier, later) in manifest order where shared patterns of both meet."""
+        for rank, task in enumerate(self._tasks):
+            others: set[int] = set()
+            for text in task.claims.shared:
+                others |= self._sharers.overlapping(compile_pattern(text))
+            yield from ((rank, other) for other in sorted(others) if other > rank)
 
-def _ordering_writes(task: Task) -> tuple[str, ...]:
-    """The write patterns that count when a task is ordered: a `run` without claims writes everything."""
-    if task.claims.write is None:
-        return (EVERYTHING,) if task.run is not None or task.claims.exclusive else ()
-    return task.claims.write
+
+def ordering_writes(task: Task) -> tuple[str, ...]:
+    """The write patterns that count when a task is ordered, shared ones aside.
+
+    A `run` without claims writes everything; where nobody declared anything, what was inferred counts.
+    """
+    claims = task.claims
+    if claims.write is not None:
+        return claims.write
+    if task.run is not None or claims.exclusive:
+        return (EVERYTHING,)
+    return claims.inferred_patterns("write")
+
+
+def ordering_reads(task: Task) -> tuple[str, ...]:
+    """The read patterns that count when a task is ordered: declared ones, and inferred ones."""
+    return (*task.claims.read, *task.claims.inferred_patterns("read"))
 
 
 def _reads_everything(task: Task) -> bool:

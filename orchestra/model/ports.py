@@ -6,7 +6,7 @@ Git, manual clock), and both pass the same contract tests. What crosses them are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from orchestra.model.agents import AgentEvent
 from orchestra.model.events import Event
 from orchestra.model.outcomes import Fault, Outcome, Phase, Usage
 from orchestra.model.tasks import Task
-from orchestra.model.trees import Tree
+from orchestra.model.trees import FileState, Tree
 
 
 class Clock(Protocol):
@@ -113,6 +113,47 @@ class Git(Protocol):
 
     def advance(self, branch: str, old: str, new: str) -> Advance:
         """Move the person's branch (`refs/heads/...`) and the checkout that holds it, or nothing at all."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PastChange:
+    """One commit of the first-parent history that changed a file: its states before and after (None: absent).
+
+    `parent` is the commit's first parent, None where it has none.
+    """
+
+    commit: str
+    parent: str | None
+    before: FileState | None
+    after: FileState | None
+
+
+class Past(Protocol):
+    """What a repository remembers: refs and history. A seam of its own, since landing needs none of it."""
+
+    def refs_below(self, *prefixes: str) -> Mapping[str, str]:
+        """All refs below the prefixes, with the commits that they name."""
+        ...
+
+    def is_ancestor(self, old: str, new: str) -> bool:
+        """Whether `old` is in the history of `new`, or is `new`."""
+        ...
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        """The best common ancestor, None where there is none."""
+        ...
+
+    def changes(self, commit: str, folder: str) -> Mapping[str, tuple[PastChange, ...]]:
+        """By path below the folder, the changes in the first-parent history of a commit, newest first."""
+        ...
+
+    def message(self, commit: str) -> str:
+        """The message of a commit."""
+        ...
+
+    def parents(self, commit: str) -> tuple[str, ...]:
+        """The parents of a commit."""
         ...
 
 

@@ -16,6 +16,21 @@ EVERYTHING = "**"
 
 AgentKind = Literal["claude-code", "command", "script"]
 OnDrift = Literal["accept", "rerun"]
+Access = Literal["write", "read"]
+
+
+@dataclass(frozen=True, slots=True)
+class Inferred:
+    """A claim that nobody declared: a pattern, what is done there, and the evidence for it.
+
+    `line` is the line of the prompt's file that says so, from 1; `evidence` tells in a few words what was found
+    there: the words of the prompt and how they led to the pattern.
+    """
+
+    pattern: str
+    access: Access
+    line: int
+    evidence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +38,34 @@ class Claims:
     """The path patterns that a task may write or depends on.
 
     `write` is None where nobody said (unknown claims), () for a check task. `read` are the declared read
-    patterns and `unread` what they leave out. `exclusive`: the task runs alone.
+    patterns and `unread` what they leave out. `shared` are patterns that the task may write beside others that
+    share them too. `exclusive`: the task runs alone. `inferred` is what the analysis found where nothing was
+    declared: it orders tasks, and is no part of a key.
     """
 
     write: tuple[str, ...] | None = None
     read: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
     exclusive: bool = False
     declared: bool = False
+    inferred: tuple[Inferred, ...] = ()
 
     @property
     def is_check(self) -> bool:
         """Whether the task declares that it writes nothing."""
-        return self.write == () and not self.exclusive
+        return self.write == () and not self.shared and not self.exclusive
+
+    @property
+    def writable(self) -> tuple[str, ...] | None:
+        """All declared patterns that the task may write, shared ones included; None where nobody said."""
+        if self.write is None:
+            return None
+        return (*self.write, *(text for text in self.shared if text not in self.write))
+
+    def inferred_patterns(self, access: Access) -> tuple[str, ...]:
+        """The inferred patterns of one kind, each once."""
+        return tuple(dict.fromkeys(found.pattern for found in self.inferred if found.access == access))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +83,9 @@ class Task:
 
     `index` is its place in manifest order. `agent` is the name of its agent, None where none is named and
     the first installed one serves (and for `run`). `env` are values that are set and are part of the key;
-    `passes` are names passed through, which are not. `timeout` is in seconds. `place` is where it was written.
+    `passes` are names passed through, which are not. `timeout` is in seconds. `on_drift` is what was written
+    (None: nothing; then prompts accept a person's edit of what they made, and commands run again). `place` is
+    where it was written.
     """
 
     name: str
@@ -68,8 +100,13 @@ class Task:
     timeout: float = 45 * 60.0
     env: tuple[tuple[str, str], ...] = ()
     passes: tuple[str, ...] = ()
-    on_drift: OnDrift = "accept"
+    on_drift: OnDrift | None = None
     place: Place = field(default=Place("orchestra.yaml"), compare=False)
+
+    @property
+    def reruns_on_drift(self) -> bool:
+        """Whether it runs again where a person changed what it made."""
+        return self.on_drift == "rerun" or (self.on_drift is None and self.run is not None)
 
     @property
     def title(self) -> str:
@@ -118,7 +155,7 @@ class Manifest:
 
     `tasks` are in manifest order, `source` is the manifest's path (None where there is only `prompts/`),
     `prompts` the patterns that find prompt files, `jobs` how many attempts may run at once (None: by the
-    machine).
+    machine), `triggers` what makes stale beside the usual (`inferred`: what inferred claims read).
     """
 
     tasks: tuple[Task, ...]
@@ -129,6 +166,7 @@ class Manifest:
     worktrees: Worktrees = Worktrees()
     integrate: Integrate = Integrate()
     allow_protected: tuple[str, ...] = ()
+    triggers: tuple[str, ...] = ()
 
     def task(self, name: str) -> Task:
         """The task of that name; KeyError where there is none."""

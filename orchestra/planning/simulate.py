@@ -69,9 +69,10 @@ def pessimist(order: AttemptOrder, tree: Tree) -> Script:
 
 
 def _assumed_outputs(task: Task) -> tuple[str, ...]:
-    if not task.claims.write:
+    patterns = task.claims.writable or task.claims.inferred_patterns("write")
+    if not patterns:
         return (f"simulated/{task.name}",)
-    return tuple(dict.fromkeys(compile_pattern(text).sample() for text in task.claims.write))
+    return tuple(dict.fromkeys(compile_pattern(text).sample() for text in patterns))
 
 
 @dataclass(frozen=True, slots=True)

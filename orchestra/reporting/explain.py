@@ -35,7 +35,12 @@ _EDGES = {
     EdgeKind.READ: "it writes what this one reads",
     EdgeKind.WRITE: "it writes the same",
 }
-_STYLES = {State.FRESH: Style.GOOD, State.STALE: Style.WARN, State.BLOCKED: Style.WARN}
+_STYLES = {
+    State.FRESH: Style.GOOD,
+    State.STALE: Style.WARN,
+    State.REVERTED: Style.WARN,
+    State.BLOCKED: Style.WARN,
+}
 _LABEL_WIDTH = 9
 _MANY = 20
 """How many reasons or files are listed before the rest is only counted."""
@@ -201,6 +206,6 @@ def _triggers(decision: Decision, task: Task) -> Iterator[str]:
         yield f"what {listing(task.needs)} landed changes"
     if not task.claims.is_check:
         yield "a file that it created goes missing"
-        if task.on_drift == "rerun":
+        if task.reruns_on_drift:
             yield "someone else changes what it wrote (on_drift: rerun)"
     yield "it is forced: " + command("orchestra", "build", "--force", task.name)

@@ -25,7 +25,9 @@ from orchestra.model.events import (
     TaskDecided,
     TaskFailed,
     TaskLanded,
+    TaskRecorded,
     TaskRejected,
+    TaskReplayed,
     TaskSkipped,
     TaskUnchanged,
     VerifyFinished,
@@ -179,6 +181,13 @@ class PlainLines:
                 passed = event.final is Final.PASSED
                 words = self._took(event.attempt, "" if passed else "no change")
                 self._task(NORMAL, event, "passed" if passed else "same", Style.GOOD, event.task, words)
+            case TaskReplayed():
+                self._task(NORMAL, event, "replay", Style.DIM, event.task, one_line(event.why))
+            case TaskRecorded():
+                self._fresh.add(event.task)
+                adopted = event.final is Final.ADOPTED
+                words = "recorded as fresh" if adopted else "all that it did is there already"
+                self._task(NORMAL, event, str(event.final), Style.GOOD, event.task, words)
             case TaskAgain():
                 alone = ", alone" if event.alone else ""
                 why = f"once more{alone}: {why_words(event.why, event.paths)}"

@@ -25,7 +25,12 @@ NAME_WIDTH = 40
 Last = Mapping[str, tuple[str, str]]
 """By task: its final outcome in the last build that selected it, and a few words on it."""
 
-_STYLES = {State.FRESH: Style.GOOD, State.STALE: Style.WARN, State.BLOCKED: Style.DIM}
+_STYLES = {
+    State.FRESH: Style.GOOD,
+    State.STALE: Style.WARN,
+    State.REVERTED: Style.DIM,
+    State.BLOCKED: Style.DIM,
+}
 _SHOWN_FIRST = (State.STALE, State.BLOCKED)
 _WENT_WRONG = (Final.FAILED, Final.REJECTED, Final.INTERRUPTED)
 

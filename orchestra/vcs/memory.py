@@ -10,8 +10,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from orchestra.model.ports import Advance, CommitRequest, Merged, RefUpdate
-from orchestra.model.trees import FileState, Tree
+from orchestra.model.ports import Advance, CommitRequest, Merged, PastChange, RefUpdate
+from orchestra.model.trees import FileState, Tree, differences
 
 REGULAR = "100644"
 
@@ -123,18 +123,42 @@ class MemoryGit:
         return Advance(True)
 
     def is_ancestor(self, old: str, new: str) -> bool:
-        """Whether `old` is in the history of `new`, or is `new`."""
+        """See `orchestra.model.ports.Past`."""
         return old in self._history(new)
 
     def merge_base(self, one: str, other: str) -> str | None:
-        """The best common ancestor of two commits, None where there is none."""
+        """See `orchestra.model.ports.Past`."""
         common = self._history(one) & self._history(other)
         best = [c for c in self.commits if c in common and len(common & self._descendants(c, common)) == 1]
         return best[-1] if best else None
 
+    def refs_below(self, *prefixes: str) -> Mapping[str, str]:
+        """See `orchestra.model.ports.Past`."""
+        roots = tuple(prefix.rstrip("/") + "/" for prefix in prefixes)
+        return {ref: commit for ref, commit in sorted(self.refs.items()) if ref.startswith(roots)}
+
+    def changes(self, commit: str, folder: str) -> Mapping[str, tuple[PastChange, ...]]:
+        """See `orchestra.model.ports.Past`."""
+        found: dict[str, list[PastChange]] = {}
+        at: str | None = commit
+        while at is not None:
+            parents = self.commits[at].parents
+            parent = parents[0] if parents else None
+            before = self.tree(parent) if parent is not None else Tree("", {})
+            for change in differences(before, self.tree(at)):
+                if change.path.startswith(folder):
+                    past = PastChange(at, parent, change.before, change.after)
+                    found.setdefault(change.path, []).append(past)
+            at = parent
+        return {path: tuple(changes) for path, changes in found.items()}
+
     def message(self, commit: str) -> str:
-        """The commit's message."""
+        """See `orchestra.model.ports.Past`."""
         return self.commits[commit].message
+
+    def parents(self, commit: str) -> tuple[str, ...]:
+        """See `orchestra.model.ports.Past`."""
+        return self.commits[commit].parents
 
     def _tree_id(self, name: str) -> str:
         return self.commits[name].tree if name in self.commits else name

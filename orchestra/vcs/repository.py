@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestra.model.errors import environment_error
-from orchestra.model.ports import Advance, CommitRequest, Merged, RefUpdate
+from orchestra.model.ports import Advance, CommitRequest, Merged, PastChange, RefUpdate
 from orchestra.model.text import clean
 from orchestra.model.trees import FileState, Tree
 from orchestra.vcs.advance import advance_branch
+from orchestra.vcs.changes import parse_changes
 from orchestra.vcs.command import (
     MINIMUM_GIT,
     OBJECT_ID,
@@ -95,12 +96,6 @@ class Repository:
                 f"{text} is too old",
                 hint="install git 2.38 or newer (on Ubuntu 22.04: the git-core PPA)",
             )
-
-    def refs(self, *prefixes: str) -> Mapping[str, str]:
-        """All refs below the prefixes, with the object ids that they name."""
-        out = self.command.run("for-each-ref", "--format=%(objectname) %(refname)", "--", *prefixes).text
-        pairs = (line.partition(" ") for line in out.split("\n") if line)
-        return {ref: object_id for object_id, _, ref in pairs}
 
     # --- the Git protocol ------------------------------------------------------------------------------------
 
@@ -199,15 +194,48 @@ class Repository:
             return advanced
         return replace(advanced, descends=self.is_ancestor(old, advanced.moved_to))
 
-    # --- beside the protocol ---------------------------------------------------------------------------------
+    # --- the past --------------------------------------------------------------------------------------------
+
+    def refs_below(self, *prefixes: str) -> Mapping[str, str]:
+        """See `orchestra.model.ports.Past`."""
+        out = self.command.run("for-each-ref", "--format=%(objectname) %(refname)", "--", *prefixes).text
+        pairs = (line.partition(" ") for line in out.split("\n") if line)
+        return {ref: object_id for object_id, _, ref in pairs}
 
     def is_ancestor(self, old: str, new: str) -> bool:
-        """Whether `old` is in the history of `new`, or is `new`."""
+        """See `orchestra.model.ports.Past`."""
         return self.command.run("merge-base", "--is-ancestor", old, new, allow=(0, 1)).status == 0
 
     def merge_base(self, one: str, other: str) -> str | None:
-        """The best common ancestor of two commits, None where there is none."""
+        """See `orchestra.model.ports.Past`."""
         return self.command.run("merge-base", one, other, allow=(0, 1)).text or None
+
+    def changes(self, commit: str, folder: str) -> Mapping[str, tuple[PastChange, ...]]:
+        """See `orchestra.model.ports.Past`."""
+        out = self.command.run(
+            "log",
+            "--first-parent",
+            "--diff-merges=first-parent",
+            "--raw",
+            "--no-abbrev",
+            "--no-renames",
+            "-z",
+            "--format=tformat:%H %P",
+            commit,
+            "--",
+            folder,
+        ).stdout
+        return parse_changes(decode(out))
+
+    def message(self, commit: str) -> str:
+        """See `orchestra.model.ports.Past`."""
+        return decode(self.command.run("log", "-1", "--format=%B", commit).stdout).rstrip("\n") + "\n"
+
+    def parents(self, commit: str) -> tuple[str, ...]:
+        """See `orchestra.model.ports.Past`."""
+        return tuple(self.command.run("log", "-1", "--format=%P", commit).text.split())
+
+    # --- beside the protocols --------------------------------------------------------------------------------
 
     def keep_tree(self, tree: str, parents: tuple[str, ...], message: str) -> str:
         """A commit that keeps what an attempt did: never signed, since it is no commit of the person's."""

@@ -66,6 +66,7 @@ ACCEPTED = {
     "integrate.strategy": "integrate: {strategy: squash}",
     "integrate.verify": "integrate: {verify: null}",
     "integrate.author": "integrate: {author: user}",
+    "triggers": "triggers: [inferred]",
     "allow_protected": "allow_protected: [.github/**]",
     "tasks": "tasks: {}",
     "tasks.*.prompt": "tasks: {a: {prompt: a.md}}",
@@ -75,6 +76,7 @@ ACCEPTED = {
     "tasks.*.claims": "tasks: {a: {run: x, claims: exclusive}}",
     "tasks.*.claims.write": "tasks: {a: {run: x, claims: {write: [a]}}}",
     "tasks.*.claims.read": "tasks: {a: {run: x, claims: {read: [a]}}}",
+    "tasks.*.claims.shared": "tasks: {a: {run: x, claims: {shared: [a]}}}",
     "tasks.*.priority": "tasks: {a: {run: x, priority: 4}}",
     "tasks.*.check": "tasks: {a: {run: x, check: make test}}",
     "tasks.*.timeout": "tasks: {a: {run: x, timeout: 3m}}",
@@ -128,7 +130,6 @@ WRAPPED = {
     "limits": "limits: {{{}: x}}",
     "integrate": "integrate: {{{}: x}}",
     "tasks.*": "tasks: {{a: {{{}: x}}}}",
-    "tasks.*.claims": "tasks: {{a: {{claims: {{{}: x}}}}}}",
 }
 
 
@@ -144,7 +145,9 @@ def test_keys_of_later_versions_are_refused_by_name(section: str, key: str, tmp_
 
 
 def test_values_of_later_versions_are_refused_by_name(tmp_path: Path) -> None:
-    assert set(LATER_VALUES) == {"agents.*.kind", "integrate.author"}
+    assert set(LATER_VALUES) == {"agents.*.kind", "integrate.author", "triggers.*"}
+    error = refusal(tmp_path, "triggers: [inferred, model]")
+    assert str(error) == "orchestra.yaml:2:22: item 2 of `triggers` cannot be `model` yet"
     error = refusal(tmp_path, "agents: {a: {kind: codex}}\nintegrate: {author: agent}")
     assert str(error) == "orchestra.yaml:2:20: `kind` cannot be `codex` yet"
     assert str(error.others[0]) == "orchestra.yaml:3:21: `author` cannot be `agent` yet"
@@ -232,7 +235,7 @@ WRONG = [
     ("tasks: {a: {claims: exlusive}}", "2:21: `claims` must be a mapping with `write`", "mean `exclusive`?"),
     (
         "tasks: {a: {claims: [a]}}",
-        "2:21: `claims` must be a mapping with `write` and `read` or `exclusive`",
+        "2:21: `claims` must be a mapping with `write`, `read` and `shared` or `exclusive`",
         "{",
     ),
     ("tasks: {a: {claims: {write: a}}}", "2:29: `write` must be a list of path patterns", "`write: [a]`"),

@@ -66,7 +66,7 @@ REFUSED = [
     ("priority: high", "2:11: `priority` must be a whole number, but is the text `high`", "priority: 5"),
     ("on_drift: never", "2:11: `on_drift` must be one of `accept`, `rerun`", "accept"),
     ("claims: {write: [../x]}", "2:18: not a path pattern", "src/**"),
-    ("claims: {shared: [x]}", "2:10: `shared` is not supported yet", "a later version"),
+    ("claims: {shared: x}", "2:18: `shared` must be a list of path patterns", "[x]"),
     ("claims: {wirte: [x]}", "2:10: unknown key `wirte`", "did you mean `write`?"),
     ("claims: {write: [.envrc]}", "2:18: `.envrc` is protected: no task may write it", "allow_protected"),
     ("claims: {write: [.git/x]}", "2:18: `.git/x` is protected: no task may write it", "keep their own"),

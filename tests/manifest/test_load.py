@@ -72,9 +72,9 @@ def check_whole(loaded: Manifest) -> None:
     assert fix.env == (("MODE", "fast"), ("N", "1.50"), ("EMPTY", ""))
     assert fix.place == Place("orchestra.yaml", 13, 3)
     assert (changelog.run, changelog.agent, changelog.prompt) == ("python tools/changelog.py", None, None)
-    assert (changelog.on_drift, changelog.title, changelog.passes) == ("rerun", "changelog", ("A", "B"))
+    assert (changelog.on_drift, changelog.title, changelog.passes) == (None, "changelog", ("A", "B"))
     assert changelog.place == Place("orchestra.yaml", 23, 3)
-    assert (tokens.name, tokens.index, tokens.agent, tokens.on_drift) == ("add-tokens", 2, "claude", "accept")
+    assert (tokens.name, tokens.index, tokens.agent, tokens.on_drift) == ("add-tokens", 2, "claude", None)
 
 
 def test_the_whole_manifest(tmp_path: Path) -> None:

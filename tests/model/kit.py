@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from orchestra.model.tasks import AgentSpec, Claims, Integrate, Manifest, OnDrift, Prompt, Task
+from orchestra.model.tasks import AgentSpec, Claims, Inferred, Integrate, Manifest, OnDrift, Prompt, Task
 
 NAMES = "abcdefgh"
 
@@ -18,6 +18,8 @@ def task(
     unread: tuple[str, ...] = (),
     needs: tuple[str, ...] = (),
     run: str | None = None,
+    shared: tuple[str, ...] = (),
+    inferred: tuple[Inferred, ...] = (),
     exclusive: bool = False,
     priority: int = 0,
     text: str | None = None,
@@ -29,14 +31,22 @@ def task(
     return Task(
         name,
         index,
-        Claims(write, read, unread, exclusive, declared=write is not None or bool(read) or exclusive),
+        Claims(
+            write,
+            read,
+            unread,
+            shared,
+            exclusive,
+            declared=write is not None or bool(read) or exclusive,
+            inferred=inferred,
+        ),
         prompt=prompt,
         run=run,
         agent="scripted" if run is None else None,
         needs=needs,
         priority=priority,
         check=check,
-        on_drift=on_drift or ("accept" if run is None else "rerun"),
+        on_drift=on_drift,
     )
 
 

@@ -156,7 +156,7 @@ class Oracle:
                     told.notes.add(("superseded", path))
             elif path in entry.created and today is None:
                 told.reasons.add(("output-missing", path))
-            elif task.on_drift == "rerun":
+            elif task.reruns_on_drift:
                 told.reasons.add(("drifted", path))
             else:
                 told.notes.add(("drifted", path))

@@ -79,6 +79,8 @@ def values(annotation: Any, field: str = "") -> SearchStrategy[Any]:
         return st.sampled_from(arguments)
     if origin is tuple:
         return st.lists(values(arguments[0], "task" if field == "tasks" else ""), max_size=4).map(tuple)
+    if origin is frozenset:
+        return st.frozensets(values(arguments[0]), max_size=3)
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return st.dictionaries(values(arguments[0], "task"), values(arguments[1]), max_size=4)
     if isinstance(annotation, type) and issubclass(annotation, Enum):

@@ -171,7 +171,7 @@ def finish(
     counts = {
         final.value.replace("-", "_"): list(tasks.values()).count(final)
         for final in Final
-        if final is not Final.INTERRUPTED
+        if final not in (Final.INTERRUPTED, Final.REPLAYED)
     }
     return BuildFinished(
         T + wall_s,

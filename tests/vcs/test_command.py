@@ -363,9 +363,9 @@ def test_refs_are_listed_with_what_they_name(person: Person) -> None:
     head = person.head()
     person.git("update-ref", "refs/orchestra/a/b", head)
     person.git("branch", "orchestra/build-1")
-    found = person.repository().refs("refs/orchestra/", "refs/heads/orchestra/")
+    found = person.repository().refs_below("refs/orchestra/", "refs/heads/orchestra/")
     assert found == {"refs/orchestra/a/b": head, "refs/heads/orchestra/build-1": head}
-    assert person.repository().refs("refs/none/") == {}
+    assert person.repository().refs_below("refs/none/") == {}
 
 
 def test_reading_does_not_rewrite_the_persons_index(person: Person) -> None:
