@@ -115,10 +115,10 @@ class Project:
 
     def situation(self) -> Situation:
         """What freshness depends on, at the commit with which a build would begin."""
-        from orchestra.execution.settling import check_ref
         from orchestra.integration.branch import FOLLOWED
         from orchestra.integration.line import Line
         from orchestra.integration.reconcile import take_up
+        from orchestra.integration.refs import check_ref
         from orchestra.model.freshness import Situation
 
         head = self.head(None)
@@ -129,7 +129,7 @@ class Project:
         def passed(key: str) -> bool:
             return self.repository.resolve(check_ref(key)) is not None
 
-        return Situation(self.manifest, self.graph, line.tree, line.entries, passed)
+        return Situation(self.manifest, self.graph, line.tree, line.entries, passed, line.undone)
 
     def last_finals(self, names: Iterable[str]) -> Mapping[str, tuple[str, str]]:
         """By task, how it ended when it was last tried and why, as far as the history knows."""

@@ -19,6 +19,7 @@ from orchestra.model.errors import OrchestraError
 from orchestra.model.outcomes import Exit, Fault, Outcome, Phase
 from orchestra.model.ports import AttemptEnded, AttemptOrder, VerifyEnded, VerifyOrder
 from orchestra.model.tasks import AgentSpec
+from orchestra.model.trailers import result_message
 from orchestra.vcs.capture import Captured, capture
 from orchestra.vcs.slots import Slot
 
@@ -219,14 +220,16 @@ class AttemptSteps:
     def _captured(self, slot: Slot, judged: Judgement, *, told: bool) -> AttemptEnded:
         tail = self._log.tail
         try:
-            captured = self._capture(slot, self._order.keep)
+            # That it changed nothing is a result too, and no attempt has to find it out again.
+            keep_unchanged = not judged.blocked and not self._order.task.claims.is_check
+            captured = self._capture(slot, self._order.keep, judged.summary, keep_unchanged=keep_unchanged)
         except OrchestraError as error:
             detail = _why(error)
             return self._ended(Outcome.CAPTURE_FAILED, Fault.AGENT, detail, judged, tail=tail, told=told)
         if captured.commit is None and judged.blocked:
             detail = f"denied, and nothing was changed{': ' + judged.detail if judged.detail else ''}"
             return self._ended(Outcome.DENIED, Fault.AGENT, detail, judged, tail=tail, told=told)
-        outcome = Outcome.SUCCESS if captured.commit else Outcome.NO_CHANGE
+        outcome = Outcome.SUCCESS if captured.changed else Outcome.NO_CHANGE
         return self._ended(outcome, None, "", judged, captured, tail, told=told)
 
     def _keep_failed(
@@ -242,16 +245,19 @@ class AttemptSteps:
         tail = self._log.tail
         captured = Captured(None)
         try:
-            captured = self._capture(slot, FAILED + self._order.attempt)
+            captured = self._capture(slot, FAILED + self._order.attempt, judged.summary)
         except OrchestraError as error:
             detail = f"{detail}; its changes were not kept: {_why(error)}"
         return self._ended(outcome, fault, detail, judged, captured, tail, told=told)
 
-    def _capture(self, slot: Slot, ref: str) -> Captured:
+    def _capture(self, slot: Slot, ref: str, summary: str, *, keep_unchanged: bool = False) -> Captured:
         self._enter("capture")
-        shop = self._workshop
-        message = f"Attempt {self._order.attempt} at {self._order.task.name}\n"
-        captured = capture(shop.repository, slot, self._order.base, shop.pool.spared(slot), ref, message)
+        shop, order = self._workshop, self._order
+        message = result_message(order.task.name, order.attempt, summary)
+        spared = shop.pool.spared(slot)
+        captured = capture(
+            shop.repository, slot, order.base, spared, ref, message, keep_unchanged=keep_unchanged
+        )
         shop.pool.mark_in_use(slot, None)
         return captured
 

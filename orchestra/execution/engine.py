@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from orchestra.execution.settling import Settler, check_ref, result_ref
+from orchestra.execution.deciding import Decider
+from orchestra.execution.settling import Settler
 from orchestra.execution.tally import Tally
 from orchestra.integration.branch import Branch, Target
 from orchestra.integration.integrator import Integrator
+from orchestra.integration.landing import Candidate
 from orchestra.integration.line import Line
+from orchestra.integration.refs import captured_ref
+from orchestra.integration.replay import Replay, Replays, Restore
 from orchestra.integration.verify import Verdict, Verifier
 from orchestra.model.events import (
     AgentDid,
@@ -24,23 +28,23 @@ from orchestra.model.events import (
     Event,
     Notice,
     PhaseStarted,
-    TaskDecided,
+    TaskReplayed,
 )
-from orchestra.model.freshness import Decision, Situation, State, decide
+from orchestra.model.freshness import Decision
 from orchestra.model.graph import Graph
-from orchestra.model.outcomes import Final, Wait
+from orchestra.model.outcomes import Final, Outcome, Wait
 from orchestra.model.ports import (
     AgentSaid,
     AttemptEnded,
     AttemptOrder,
     Clock,
     Executor,
-    Git,
     Happening,
     Interrupted,
     Listener,
     PhaseBegan,
     Started,
+    Store,
     VerifyEnded,
 )
 from orchestra.model.tasks import Manifest
@@ -52,7 +56,9 @@ class BuildOrder:
     """What a build is asked to do.
 
     `tip` is the commit that it begins with: the target's head, or the tip that an earlier build left.
-    `environment` stands for what beside the tree decides a verdict. `agents` names the agent of each task.
+    `forced` tasks run though they may be fresh, `named` ones (targets) also where they were reverted; with
+    `adopt` stale ones are recorded as fresh and nothing runs. `environment` stands for what beside the tree
+    decides a verdict. `agents` names the agent of each task.
     """
 
     build: str
@@ -63,6 +69,8 @@ class BuildOrder:
     tip: str
     jobs: int
     forced: frozenset[str] = frozenset()
+    named: frozenset[str] = frozenset()
+    adopt: bool = False
     fail_fast: bool = False
     dry_run: bool = False
     environment: str = ""
@@ -75,7 +83,7 @@ class Engine:
     def __init__(
         self,
         order: BuildOrder,
-        git: Git,
+        git: Store,
         executor: Executor,
         clock: Clock,
         listeners: Sequence[Listener],
@@ -102,9 +110,22 @@ class Engine:
             command=order.manifest.integrate.verify,
             environment=order.environment,
         )
-        self._integrator = Integrator(git, self._line, self._branch, self._verifier, order.manifest)
         self._board = Board(order.graph, order.selected)
-        self._forced = set(order.forced)
+        self._integrator = Integrator(
+            git, self._line, self._branch, self._verifier, order.manifest, self._board.may_land
+        )
+        self._decider = Decider(
+            order.manifest,
+            order.graph,
+            git,
+            self._line,
+            clock,
+            order.build,
+            self._emit,
+            forced=order.forced,
+            wanted=order.named | order.forced,
+        )
+        self._replays = Replays(git, self._line, order.manifest)
         self._tally = Tally()
         self._settler = Settler(
             self._board,
@@ -118,8 +139,6 @@ class Engine:
             fail_fast=order.fail_fast,
         )
         self._attempts: dict[str, tuple[Card, AttemptOrder, float]] = {}
-        self._decided_on: dict[str, str] = {}
-        self._announced: dict[str, Decision] = {}
         self._began = clock.monotonic()
         self._began_at = clock.now()
         self._gate: str = "closed"
@@ -145,7 +164,7 @@ class Engine:
             self._decide()
             self._settler.apply(self._integrator.pump())
             self._start()
-            if self._board.decidable():
+            if self._board.decidable() or self._integrator.ready:
                 # What landed just now, without a verification to wait for, has freed others.
                 continue
             if not self._under_way():
@@ -175,42 +194,24 @@ class Engine:
             )
             self._settler.skip(card, f"needs {failed.name}, which {verb}", failed.name)
         else:
-            decision = self._decision(card.name)
-            self._announce(decision)
-            card.decision = decision
-            if decision.fresh:
-                self._settler.settle(card, Final.FRESH)
+            decision = self._decider.decide(card.name)
+            if self._settle_decided(card, decision):
+                return
+            if self._order.adopt:
+                self._open_preflight(frozenset())
+                self._settler.adopt(card, self._graph.task(card.name), decision)
                 return
             wait = self._board.last_wait(card.name, self._began)
             card.waits = [wait] if wait else []
             self._board.move(card, Stage.QUEUED, at=self._now())
 
-    def _decision(self, name: str) -> Decision:
-        task = self._graph.task(name)
-        situation = Situation(
-            self._order.manifest, self._graph, self._line.tree, self._line.entries, self._has_passed
-        )
-        self._decided_on[name] = self._line.tip
-        return decide(task, situation, forced=name in self._forced)
-
-    def _has_passed(self, key: str) -> bool:
-        return self._git.resolve(check_ref(key)) is not None
-
-    def _announce(self, decision: Decision) -> None:
-        if self._announced.get(decision.task) != decision:
-            self._announced[decision.task] = decision
-            self._emit(
-                TaskDecided(
-                    self._clock.now(),
-                    self._order.build,
-                    decision.task,
-                    State.FRESH if decision.fresh else State.STALE,
-                    decision.key,
-                    self._line.tip,
-                    decision.reasons,
-                    decision.notes,
-                )
-            )
+    def _settle_decided(self, card: Card, decision: Decision) -> bool:
+        """Take a decision; True where it settles the task."""
+        self._decider.announce(decision)
+        card.decision = decision
+        if decision.settled:
+            self._settler.settle(card, Final.FRESH if decision.fresh else Final.REVERTED)
+        return decision.settled
 
     def _find_stale(self) -> bool:
         """At the end: decide again, on the tip, what is settled well; True where something must run again."""
@@ -220,14 +221,15 @@ class Engine:
             # Where nothing landed, nobody has looked yet what the person committed meanwhile.
             self._branch.follow()
         # Who was forced has run: from here on only what is stale does.
-        self._forced.clear()
+        self._decider.forced.clear()
         stale: list[Card] = []
         for card in self._board:
             if card.final is None or not card.final.settled_well:
                 continue
-            if self._decided_on.get(card.name) == self._line.tip and card.final is Final.FRESH:
+            found_so = card.final in (Final.FRESH, Final.REVERTED)
+            if found_so and self._decider.is_decided_on_tip(card.name):
                 continue
-            if not self._decision(card.name).fresh:
+            if not self._decider.decide(card.name).settled:
                 stale.append(card)
         if not stale:
             return False
@@ -266,13 +268,18 @@ class Engine:
 
     def _open_gate(self) -> bool:
         """Before the first start: preflight, and the project's verification on the base."""
-        if self._gate == "closed":
-            self._preflight(self._may_run())
+        self._open_preflight(self._may_run())
+        if self._gate == "preflight":
             self._gate = "verifying"
             verdict = self._verifier.begin(self._line.tip, None)
             if verdict is not None:
                 self._judge_base(verdict)
         return self._gate == "open" and self._settler.halted is None
+
+    def _open_preflight(self, tasks: frozenset[str]) -> None:
+        if self._gate == "closed":
+            self._preflight(tasks)
+            self._gate = "preflight"
 
     def _may_run(self) -> frozenset[str]:
         """The tasks that are not settled yet: stale, or waiting for one that is."""
@@ -294,10 +301,8 @@ class Engine:
     def _start_one(self, card: Card) -> None:
         self._branch.follow()
         # Others landed or passed since: decide once more, from the exact commit at which the worktree will stand.
-        card.decision = self._decision(card.name)
-        self._announce(card.decision)
-        if card.decision.fresh:
-            self._settler.settle(card, Final.FRESH)
+        decision = self._decider.decide(card.name)
+        if self._settle_decided(card, decision) or self._replay(card, decision):
             self._decide()
             return
         card.attempts += 1
@@ -305,7 +310,7 @@ class Engine:
         build = self._order.build
         attempt = f"{build}-{self._tally.ran}"
         task = self._graph.task(card.name)
-        keep = result_ref(card.decision.key, attempt)
+        keep = captured_ref(decision.attempted.key, attempt)
         order = AttemptOrder(attempt, task, card.attempts, self._line.tip, keep, card.told)
         waited = self._now() - card.queued_at
         waits = (*card.waits, *((Wait("alone" if card.alone else "slot", waited),) if waited > 0 else ()))
@@ -318,14 +323,37 @@ class Engine:
                 card.attempts,
                 self._order.agents(card.name),
                 order.base,
-                card.decision.key,
-                card.decision.reasons,
+                decision.key,
+                decision.reasons,
                 waits,
             )
         )
         self._board.move(card, Stage.RUNNING, at=self._now())
         self._attempts[attempt] = (card, order, self._now())
         self._executor.start(order)
+
+    def _replay(self, card: Card, decision: Decision) -> bool:
+        """Let a kept result of the same key stand for an attempt; True where there is one."""
+        if card.name in self._decider.forced or card.attempts or card.replayed:
+            return False
+        task = self._graph.task(card.name)
+        match self._replays.find(task, decision):
+            case Restore(attempt, changes):
+                self._settler.restore(card, task, decision, attempt, changes)
+            case Replay() as kept:
+                card.replayed = True
+                why = "cut off before it landed" if kept.cut_off else "attempted in this very state before"
+                now = self._clock.now()
+                self._emit(TaskReplayed(now, self._order.build, card.name, kept.attempt, kept.result, why))
+                self._board.move(card, Stage.LANDING, at=self._now())
+                ended = AttemptEnded(
+                    kept.attempt, Outcome.SUCCESS, result=kept.result, summary=kept.summary, told=True
+                )
+                tip = self._line.tip
+                self._integrator.submit(Candidate(task, decision, kept.base, ended, tip, replayed=True))
+            case None:
+                return False
+        return True
 
     # --- what happens ----------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from orchestra.execution.tally import Tally
 from orchestra.integration.integrator import Fate, Landed, Red, Refused, Spoiled, Unjudged, Unmergeable
 from orchestra.integration.landing import Candidate
 from orchestra.integration.line import Line
+from orchestra.integration.refs import captured_ref, check_ref, rejected, settled_well
 from orchestra.integration.verify import Verdict
 from orchestra.model.events import (
     AttemptFinished,
@@ -19,28 +20,17 @@ from orchestra.model.events import (
     TaskAgain,
     TaskFailed,
     TaskLanded,
+    TaskRecorded,
     TaskRejected,
     TaskSkipped,
     TaskUnchanged,
 )
-from orchestra.model.keys import key_in_ref
+from orchestra.model.freshness import Decision
 from orchestra.model.outcomes import Final, Outcome
 from orchestra.model.ports import AttemptEnded, AttemptOrder, Clock, Git, RefUpdate
+from orchestra.model.tasks import Task
+from orchestra.model.trees import Change
 from orchestra.planning.board import Board, Card, Stage
-
-CHECKS = "refs/orchestra/checks/"
-RESULTS = "refs/orchestra/results/"
-REJECTED = "refs/orchestra/rejected/"
-
-
-def check_ref(key: str) -> str:
-    """The ref that remembers a check task's green verdict."""
-    return CHECKS + key_in_ref(key)
-
-
-def result_ref(key: str, attempt: str) -> str:
-    """The ref that keeps what an attempt did, by action key."""
-    return f"{RESULTS}{key_in_ref(key)}/{attempt}"
 
 
 class Settler:
@@ -116,9 +106,9 @@ class Settler:
         assert card.decision is not None
         if ended.outcome is Outcome.SUCCESS:
             self._board.move(card, Stage.LANDING, at=self._clock.monotonic())
-            return Candidate(order.task, card.decision, order.base, ended)
+            return Candidate(order.task, card.decision, order.base, ended, order.base)
         if ended.outcome is Outcome.NO_CHANGE:
-            self._unchanged(card, order)
+            self._unchanged(card, order, ended.result)
         elif ended.outcome is Outcome.INTERRUPTED:
             self.settle(card, Final.INTERRUPTED)
         else:
@@ -163,8 +153,25 @@ class Settler:
                 case Unjudged():
                     self.settle(card, Final.INTERRUPTED)
 
+    def adopt(self, card: Card, task: Task, decision: Decision) -> None:
+        """Record a stale task as fresh, as it stands; nothing runs."""
+        if task.claims.is_check:
+            self._git.update_refs((RefUpdate(check_ref(decision.key), self._line.tip, force=True),))
+        else:
+            self._line.note_present(task, decision)
+        self.settle(card, Final.ADOPTED)
+        self._emit(TaskRecorded(self._clock.now(), self._build, card.name, Final.ADOPTED))
+
+    def restore(
+        self, card: Card, task: Task, decision: Decision, attempt: str | None, changes: tuple[Change, ...]
+    ) -> None:
+        """Record a task all of whose work is there already; nothing runs."""
+        self._line.note_present(task, decision, changes)
+        self.settle(card, Final.REPLAYED)
+        self._emit(TaskRecorded(self._clock.now(), self._build, card.name, Final.REPLAYED, attempt))
+
     def _landed(self, card: Card, fate: Landed) -> None:
-        self.settle(card, Final.LANDED)
+        self.settle(card, Final.REPLAYED if fate.candidate.replayed else Final.LANDED)
         self._emit(
             TaskLanded(
                 self._clock.now(),
@@ -177,7 +184,7 @@ class Settler:
             )
         )
 
-    def _unchanged(self, card: Card, order: AttemptOrder) -> None:
+    def _unchanged(self, card: Card, order: AttemptOrder, result: str | None) -> None:
         assert card.decision is not None
         final = Final.NO_CHANGE
         if order.task.claims.is_check:
@@ -186,6 +193,8 @@ class Settler:
             self._git.update_refs((RefUpdate(ref, order.base, force=True),))
         else:
             self._line.note_unchanged(order.task, card.decision, self._git.tree(order.base))
+            if result is not None:
+                self._git.update_refs(settled_well(card.decision.attempted.key, order.attempt, result))
         self.settle(card, final)
         self._emit(TaskUnchanged(self._clock.now(), self._build, card.name, order.attempt, final))
 
@@ -214,7 +223,8 @@ class Settler:
     def _spoiled(self, card: Card, candidate: Candidate, verdict: Verdict) -> None:
         """Nothing can land on commits that fail by themselves: no result is to blame, and none is lost."""
         why = f"`{self._verify}` fails on your new commits, also without it"
-        kept = result_ref(candidate.decision.key, candidate.ended.attempt)
+        # It stays captured: once the branch is mended it goes on at the audit.
+        kept = captured_ref(candidate.key, candidate.ended.attempt)
         hint = "make it pass on the branch, then build again"
         self._reject(card, candidate, why, tail=verdict.tail, log=verdict.log, hint=hint, kept=kept)
         self.halted = self.halted or "verify is red on your new commits"
@@ -240,12 +250,9 @@ class Settler:
 
     def _keep_rejected(self, candidate: Candidate) -> str:
         """Keep a result that does not land under a ref of its own; it is never replayed."""
-        kept = REJECTED + candidate.ended.attempt
-        result = result_ref(candidate.decision.key, candidate.ended.attempt)
-        self._git.update_refs(
-            (RefUpdate(kept, candidate.result, force=True), RefUpdate(result, None, force=True))
-        )
-        return kept
+        updates = rejected(candidate.key, candidate.ended.attempt, candidate.result)
+        self._git.update_refs(updates)
+        return updates[0].ref
 
     def _failed_fast(self, card: Card) -> None:
         if self._fail_fast and self.halted is None:

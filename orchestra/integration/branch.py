@@ -78,9 +78,12 @@ class Branch:
             self._at = head
             self._line.move(head)
 
-    def keep_tip(self) -> None:
-        """Name the tip by a ref at once, so that nothing can drop it and the next build finds it."""
-        self._git.update_refs((RefUpdate(self._tip_ref(), self._line.tip, force=True),))
+    def keep_tip(self, with_it: tuple[RefUpdate, ...] = ()) -> None:
+        """Name the tip by a ref at once, so that nothing can drop it and the next build finds it.
+
+        `with_it` are refs that move at the same moment.
+        """
+        self._git.update_refs((RefUpdate(self._tip_ref(), self._line.tip, force=True), *with_it))
         self._kept = True
 
     def advance(self) -> Advance | None:

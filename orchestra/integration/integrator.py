@@ -5,12 +5,14 @@ It moves the line and the branch; what a result's fate means for its task is the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchestra.integration.audit import Violation
 from orchestra.integration.branch import Branch
 from orchestra.integration.landing import Candidate, Conflict, LandingQueue, Prepared, prepare
 from orchestra.integration.line import Line
+from orchestra.integration.refs import settled_well
 from orchestra.integration.verify import Verdict, Verifier
 from orchestra.model.ports import CommitRequest, Git, VerifyEnded
 from orchestra.model.tasks import Manifest
@@ -86,10 +88,20 @@ class _Doubt:
 
 
 class Integrator:
-    """Lands results in the order in which they are submitted."""
+    """Lands results in the order in which they are submitted, as far as those that share what they write let it."""
 
-    def __init__(self, git: Git, line: Line, branch: Branch, verifier: Verifier, manifest: Manifest) -> None:
+    def __init__(
+        self,
+        git: Git,
+        line: Line,
+        branch: Branch,
+        verifier: Verifier,
+        manifest: Manifest,
+        may_land: Callable[[str], bool] = lambda task: True,
+    ) -> None:
+        """`may_land` tells whether those of which a task shares what it writes have landed before it."""
         self._git = git
+        self._may_land = may_land
         self._line = line
         self._branch = branch
         self._verifier = verifier
@@ -104,6 +116,11 @@ class Integrator:
         """Whether a verification is awaited."""
         return self._at_landing is not None
 
+    @property
+    def ready(self) -> bool:
+        """Whether a result could be taken through its landing now."""
+        return not self.busy and self._queue.holds(self._may_land)
+
     def submit(self, candidate: Candidate) -> None:
         """Queue a captured result."""
         self._queue.add(candidate)
@@ -112,7 +129,7 @@ class Integrator:
         """Take results through their landing until one must wait for its verdict or none is left."""
         fates: list[Fate] = []
         while self._at_landing is None:
-            candidate = self._queue.take()
+            candidate = self._queue.take(self._may_land)
             if candidate is None:
                 break
             self._branch.follow()
@@ -164,7 +181,8 @@ class Integrator:
         if not verdict.passed:
             return self._whose_fault(_Doubt(candidate, verdict))
         self._line.land(candidate.task.name, prepared.commit)
-        self._branch.keep_tip()
+        # At once, so that a crash finds the result either captured or landed.
+        self._branch.keep_tip(settled_well(candidate.key, candidate.ended.attempt, candidate.result))
         self._advance()
         verified = self._verifier.command is not None
         return [Landed(candidate, prepared.commit, prepared.paths, verified)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchestra.integration.audit import Violation, audit
@@ -15,12 +16,22 @@ from orchestra.model.trees import differences
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A captured result that waits for its landing: the task, its decision, the base, how the attempt ended."""
+    """A captured result that waits for its landing: the task, its decision, the base, how the attempt ended.
+
+    `decided_on` is the commit on which the decision was taken: the base, unless the result is `replayed`.
+    """
 
     task: Task
     decision: Decision
     base: str
     ended: AttemptEnded
+    decided_on: str
+    replayed: bool = False
+
+    @property
+    def key(self) -> str:
+        """The action key below which the result is kept."""
+        return self.decision.attempted.key
 
     @property
     def result(self) -> str:
@@ -61,7 +72,7 @@ def prepare(
         candidate.decision,
         merged.tree,
         changes,
-        base,
+        git.tree(candidate.decided_on),
         summary=candidate.ended.summary,
         attempt=candidate.ended.attempt,
     )
@@ -78,9 +89,17 @@ class LandingQueue:
         """Put a result at the end."""
         self._waiting.append(candidate)
 
-    def take(self) -> Candidate | None:
-        """The result whose turn it is, None where none waits."""
-        return self._waiting.popleft() if self._waiting else None
+    def take(self, may_land: Callable[[str], bool] = lambda task: True) -> Candidate | None:
+        """The first result whose task may land, None where none waits."""
+        for candidate in self._waiting:
+            if may_land(candidate.task.name):
+                self._waiting.remove(candidate)
+                return candidate
+        return None
+
+    def holds(self, may_land: Callable[[str], bool]) -> bool:
+        """Whether it holds a result whose task may land."""
+        return any(may_land(candidate.task.name) for candidate in self._waiting)
 
     def __len__(self) -> int:
         return len(self._waiting)

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from orchestra.integration.message import entries_message, landed_message
+from orchestra.integration.undone import Undone
 from orchestra.model.entries import LockEntry, lock_path, lock_paths, parse, render, task_of
-from orchestra.model.freshness import Decision, read_set, rewrite_set
-from orchestra.model.keys import Parts, digest
-from orchestra.model.ports import CommitRequest, Git
+from orchestra.model.freshness import Decision, Landing, rewrite_set
+from orchestra.model.keys import digest
+from orchestra.model.ports import CommitRequest, Store
 from orchestra.model.tasks import Task
 from orchestra.model.trees import LOCK_FOLDER, Change, FileState, Tree
 
@@ -20,8 +21,9 @@ from orchestra.model.trees import LOCK_FOLDER, Change, FileState, Tree
 class Line:
     """The tip of a build and what is known there. `verified` tells whether the tip's tree passed."""
 
-    def __init__(self, git: Git, tip: str) -> None:
+    def __init__(self, git: Store, tip: str) -> None:
         self._git = git
+        self._undone = Undone(git)
         self._parsed: dict[str, LockEntry] = {}
         self._pending: dict[str, LockEntry] = {}
         self.tip = tip
@@ -44,6 +46,10 @@ class Line:
         self.tree = self._git.tree(tip)
         self._entries = self._read(self.tree)
 
+    def undone(self, task: str) -> Landing | None:
+        """The landing of a task that somebody took back, as the history of the tip tells it."""
+        return self._undone.landing(task, self.tip)
+
     def commit_result(
         self,
         task: Task,
@@ -55,7 +61,10 @@ class Line:
         summary: str,
         attempt: str,
     ) -> str:
-        """A commit on the tip that holds the merged tree and the task's new entry; the tip stays."""
+        """A commit on the tip that holds the merged tree and the task's new entry; the tip stays.
+
+        `base` is the tree on which the task was decided.
+        """
         entry = self._entry(task, decision, self._git.tree(merged), changes, base)
         message = landed_message(task, summary, key=entry.key, attempt=attempt)
         edits = ((lock_path(task.name), render(entry)),)
@@ -64,11 +73,21 @@ class Line:
     def land(self, task: str, commit: str) -> None:
         """Stand on the commit that lands a task."""
         self._pending.pop(task, None)
+        self._go_on(commit)
+
+    def _go_on(self, commit: str) -> None:
+        """Stand on a commit of ours, whose parent is the tip."""
+        before = self.tree
         self.move(commit)
+        self._undone.went_on(before, self.tree)
 
     def note_unchanged(self, task: Task, decision: Decision, base: Tree) -> None:
         """Remember the entry of a success that changed no file, to be committed with others at the end."""
         self._pending[task.name] = self._entry(task, decision, self.tree, (), base)
+
+    def note_present(self, task: Task, decision: Decision, changes: tuple[Change, ...] = ()) -> None:
+        """Remember an entry that says that the tip holds what the task did, `changes` where they are known."""
+        self._pending[task.name] = self._entry(task, decision, self.tree, changes, self.tree)
 
     def commit_pending(self) -> str | None:
         """Commit the entries that are yet to come and stand on that commit; None where there are none."""
@@ -78,7 +97,7 @@ class Line:
             return None
         edits = tuple((lock_path(name), render(entry)) for name, entry in sorted(changed.items()))
         message = entries_message(tuple(sorted(changed)))
-        self.move(self._git.commit(CommitRequest(self.tip, (self.tip,), message, edits)))
+        self._go_on(self._git.commit(CommitRequest(self.tip, (self.tip,), message, edits)))
         return self.tip
 
     def _entry(
@@ -100,11 +119,10 @@ class Line:
         known = set(previous.outputs) if previous else set()
         created = {c.path for c in changes if c.before is None and c.path not in known}
         created |= previous.created if previous else frozenset()
-        # The inputs as they were, not as they are excused: what is recorded is what the attempt saw.
-        inputs = {path: base.files[path] for path in read_set(task, base)}
         return LockEntry(
             task.name,
-            Parts(decision.parts.definition, inputs, decision.parts.needs),
+            # The inputs as they were, not as they are excused: what is recorded is what the attempt saw.
+            decision.attempted,
             outputs,
             frozenset(path for path in created if outputs.get(path) is not None),
             {path: state for path in rewrite_set(task, after) if (state := left(path)) is not None},

@@ -7,12 +7,10 @@ import textwrap
 
 from orchestra.model.tasks import Task
 from orchestra.model.text import clean
+from orchestra.model.trailers import ATTEMPT_TRAILER, KEY_TRAILER, TASK_TRAILER
 
 TITLE_WIDTH = 72
 BODY_LINES = 40
-TASK_TRAILER = "Orchestra-Task"
-KEY_TRAILER = "Orchestra-Key"
-ATTEMPT_TRAILER = "Orchestra-Attempt"
 
 _NOT_A_LINE = re.compile(r"Orchestra-\w+:|---(?=\s|$)|\W{0,4}-{24} >8 -{24}")
 """How no line of ours may begin: like a trailer, or like what ends a message for git (a patch, the scissors of

@@ -157,6 +157,10 @@ class Past(Protocol):
         ...
 
 
+class Store(Git, Past, Protocol):
+    """A repository with its past: what a build needs in all."""
+
+
 # --- Executor ------------------------------------------------------------------------------------------------
 
 
@@ -215,7 +219,7 @@ class AgentSaid:
 class AttemptEnded:
     """An attempt has ended and its slot is free again.
 
-    `result` is the commit that holds what it did on its base, set for SUCCESS and where there was something
+    `result` is the commit that holds what it did on its base, set where it succeeded and where there was something
     to keep; `tail` the last lines of the log; `told` whether its agent can be told what happened, so that
     another attempt may differ; `changed_bytes` the size of all files as it left them that it changed.
     """

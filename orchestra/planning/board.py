@@ -26,7 +26,8 @@ class Stage(Enum):
 
 ALLOWED = {
     Stage.WAITING: {Stage.QUEUED, Stage.SETTLED},
-    Stage.QUEUED: {Stage.RUNNING, Stage.SETTLED},
+    # A kept result goes to the landing, and nothing runs.
+    Stage.QUEUED: {Stage.RUNNING, Stage.LANDING, Stage.SETTLED},
     # A result goes to the landing, or the attempt failed.
     Stage.RUNNING: {Stage.LANDING, Stage.SETTLED},
     # Landed or rejected, or once more on the new tip.
@@ -48,6 +49,7 @@ class Card:
     conflicts: int = 0
     reds: int = 0
     alone: bool = False
+    replayed: bool = False
     told: str = ""
     queued_at: float = 0.0
     settled_at: float = 0.0
@@ -92,6 +94,14 @@ class Board:
             card for card in self._cards.values() if card.stage is Stage.WAITING and not self._open(card.name)
         )
 
+    def may_land(self, name: str) -> bool:
+        """Whether those before it that share what it writes are settled: only landings wait for them."""
+        return all(
+            self._cards[edge.first].stage is Stage.SETTLED
+            for edge in self._incoming[name]
+            if edge.kind is EdgeKind.SHARE
+        )
+
     def failed_need(self, name: str) -> Card | None:
         """A needed task that did not end well, None where all did."""
         for edge in self._incoming[name]:
@@ -120,7 +130,12 @@ class Board:
 
         A task that must run alone waits until nothing else is under way, and then nothing else starts.
         """
-        under_way = [c for c in self._cards.values() if c.stage in (Stage.RUNNING, Stage.LANDING)]
+        # A result that waits for another's landing is not under way: that one may have to run alone.
+        under_way = [
+            card
+            for card in self._cards.values()
+            if card.stage is Stage.RUNNING or (card.stage is Stage.LANDING and self.may_land(card.name))
+        ]
         running = sum(card.stage is Stage.RUNNING for card in under_way)
         if running >= jobs or any(card.alone for card in under_way):
             return None
@@ -142,7 +157,11 @@ class Board:
         return ((card.name, card.final) for card in self._cards.values() if card.final is not None)
 
     def _open(self, name: str) -> bool:
-        return any(self._cards[edge.first].stage is not Stage.SETTLED for edge in self._incoming[name])
+        return any(
+            self._cards[edge.first].stage is not Stage.SETTLED
+            for edge in self._incoming[name]
+            if edge.kind is not EdgeKind.SHARE
+        )
 
     def _rank(self, name: str) -> tuple[int, int, int]:
         task = self._graph.task(name)
@@ -153,16 +172,19 @@ def _edges_among(selected: frozenset[str], graph: Graph, name: str) -> tuple[Edg
     """The edges that end at a task, from selected tasks only.
 
     What a task that is not selected goes between stays ordered: two writers of one file may have no other edge
-    than those through it.
+    than those through it. Only landings are ordered where one of the edges on the way says no more.
     """
     edges: list[Edge] = []
-    passed: set[str] = set()
+    passed: set[tuple[str, bool]] = set()
     todo = [(edge.first, edge.kind) for edge in graph.incoming(name)]
     while todo:
         first, kind = todo.pop()
         if first in selected:
             edges.append(Edge(first, name, kind))
-        elif first not in passed:
-            passed.add(first)
-            todo += [(edge.first, kind) for edge in graph.incoming(first)]
+        elif (first, kind is EdgeKind.SHARE) not in passed:
+            passed.add((first, kind is EdgeKind.SHARE))
+            todo += [
+                (edge.first, EdgeKind.SHARE if edge.kind is EdgeKind.SHARE else kind)
+                for edge in graph.incoming(first)
+            ]
     return tuple(edges)

@@ -25,6 +25,7 @@ from orchestra.model.ports import (
     VerifyOrder,
 )
 from orchestra.model.tasks import Task
+from orchestra.model.trailers import result_message
 from orchestra.model.trees import Tree
 
 
@@ -166,8 +167,9 @@ class SimulatedExecutor:
             return AttemptEnded(
                 order.attempt, script.outcome, Fault.AGENT, script.detail, phases=phases, told=script.told
             )
-        result = self.git.commit(CommitRequest(order.base, (order.base,), "result", script.edits))
-        if self.git.tree(result).files == tree.files:
-            return AttemptEnded(order.attempt, Outcome.NO_CHANGE, phases=phases, told=script.told)
+        message = result_message(order.task.name, order.attempt, "")
+        result = self.git.commit(CommitRequest(order.base, (order.base,), message, script.edits))
         self.git.update_refs((RefUpdate(order.keep, result, force=True),))
-        return AttemptEnded(order.attempt, Outcome.SUCCESS, result=result, phases=phases, told=script.told)
+        changed = self.git.tree(result).files != tree.files
+        outcome = Outcome.SUCCESS if changed else Outcome.NO_CHANGE
+        return AttemptEnded(order.attempt, outcome, result=result, phases=phases, told=script.told)

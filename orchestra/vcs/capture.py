@@ -33,12 +33,13 @@ NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """The commit that holds what an attempt did (None: it changed nothing), and the size of the files that it
-    changed, in bytes, as they are now.
+    """The commit that holds what an attempt did (None: nothing was kept), whether it changed anything, and the
+    size of the files that it changed, in bytes, as they are now.
     """
 
     commit: str | None
     changed_bytes: int = 0
+    changed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,17 @@ class _Changed:
 
 
 def capture(
-    repository: Repository, slot: Slot, base: str, spared: Spared, ref: str, message: str
+    repository: Repository,
+    slot: Slot,
+    base: str,
+    spared: Spared,
+    ref: str,
+    message: str,
+    *,
+    keep_unchanged: bool = False,
 ) -> Captured:
-    """Capture the slot's worktree as a commit on `base`, kept under `ref` at once.
+    """Capture the slot's worktree as a commit on `base`, kept under `ref` at once; with `keep_unchanged` also where
+    it is as it was.
 
     Raises OrchestraError where the worktree cannot be captured whole: nothing is left out in silence.
     """
@@ -64,11 +73,11 @@ def capture(
         changes = _changes(repository, base, tree)
         _refuse_hidden(repository, slot, tree, changes)
         _keep_commits(repository, slot, base, ref.rsplit("/", 1)[-1])
-        if not changes:
+        if not changes and not keep_unchanged:
             return Captured(None)
         commit = repository.keep_tree(tree, (base,), message)
         repository.update_refs((RefUpdate(ref, commit, force=True),))
-        return Captured(commit, sum(_size(slot.path / change.path) for change in changes))
+        return Captured(commit, sum(_size(slot.path / change.path) for change in changes), bool(changes))
     except GitFailedError as error:
         raise environment_error("cannot capture the result", causes=(str(error), *error.causes)) from error
     except OSError as error:

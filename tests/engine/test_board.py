@@ -15,8 +15,9 @@ from orchestra.planning.board import Board, Card, Stage
 from tests.model.kit import numbered, task, task_sets
 
 MOVES = {
-    ("waiting", "queued"), ("waiting", "settled"), ("queued", "running"), ("queued", "settled"), ("running", "landing"),
-    ("running", "settled"), ("landing", "queued"), ("landing", "settled"), ("settled", "waiting"),
+    ("waiting", "queued"), ("waiting", "settled"), ("queued", "running"), ("queued", "landing"),
+    ("queued", "settled"), ("running", "landing"), ("running", "settled"), ("landing", "queued"),
+    ("landing", "settled"), ("settled", "waiting"),
 }  # fmt: skip
 
 

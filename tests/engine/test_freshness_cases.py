@@ -369,7 +369,9 @@ def test_a_branch_switch_and_back_and_a_cherry_pick() -> None:
     there = world.git.tree(world.main)
     built = world.main
     world.git.refs["refs/heads/main"] = start
-    assert world.build(jobs=1).ran == ["a", "b"]
+    again = world.build(jobs=1)
+    assert again.ran == [] and again.finals == {"a": "replayed", "b": "replayed"}
+    assert world.git.tree(world.main).files == there.files
     world.git.refs["refs/heads/main"] = built
     world.build_nothing()
     # Rebased, squashed or cherry-picked: another commit, without our trailers, with the same tree.
@@ -379,11 +381,17 @@ def test_a_branch_switch_and_back_and_a_cherry_pick() -> None:
     world.build_nothing()
 
 
-def test_all_entries_deleted_runs_all_and_the_files_stay() -> None:
+def test_all_entries_deleted_are_restored_where_their_results_are_kept_and_else_all_runs() -> None:
     world = World.of(task("a", write=("a",)), task("b", write=("b",), needs=("a",)))
     world.build()
     files = world.files()
     world.edit({path: None for path in world.all_files() if path.startswith(".orchestra/lock/")})
+    restored = world.build()
+    assert restored.ran == [] and restored.finals == {"a": "replayed", "b": "replayed"}
+    assert world.files() == files
+    world.build_nothing()
+    world.edit({path: None for path in world.all_files() if path.startswith(".orchestra/lock/")})
+    world.forget()
     assert world.build().finals == {"a": "no-change", "b": "no-change"}
     assert world.files() == files
     world.build_nothing()

@@ -15,8 +15,10 @@ from orchestra.integration.landing import Candidate, LandingQueue
 from orchestra.integration.line import verdict_ref
 from orchestra.integration.verify import Verdict, Verifier
 from orchestra.model.events import Event, VerifyFinished, VerifyStarted
-from orchestra.model.outcomes import Final, Usage
-from orchestra.model.ports import VerifyEnded
+from orchestra.model.freshness import Decision, State
+from orchestra.model.keys import Parts
+from orchestra.model.outcomes import Final, Outcome, Usage
+from orchestra.model.ports import AttemptEnded, VerifyEnded
 from orchestra.model.tasks import Manifest
 from orchestra.model.trees import Change, Tree, differences
 from orchestra.planning.simulate import ManualClock, SimulatedExecutor
@@ -101,12 +103,20 @@ def test_reds_once_more_where_it_may_differ_and_no_more() -> None:
 def test_results_land_in_the_order_in_which_they_came() -> None:
     queue = LandingQueue()
     assert queue.take() is None
-    candidates = [object() for _ in range(3)]
+    parts = Parts({})
+    candidates = [
+        Candidate(
+            task(name), Decision(name, State.STALE, parts), "b", AttemptEnded(name, Outcome.SUCCESS), "b"
+        )
+        for name in "abc"
+    ]
     for each in candidates:
-        assert not isinstance(each, Candidate)
-        queue.add(each)  # type: ignore[arg-type]
+        queue.add(each)
     assert len(queue) == 3
-    assert [queue.take() for _ in range(4)] == [*candidates, None]
+    # One that may not land yet lets others pass, and keeps its place.
+    assert not queue.holds(lambda name: False) and queue.take(lambda name: False) is None
+    assert queue.holds(lambda name: name == "b") and queue.take(lambda name: name == "b") is candidates[1]
+    assert [queue.take() for _ in range(3)] == [candidates[0], candidates[2], None]
 
 
 # --- verdicts ------------------------------------------------------------------------------------------------

@@ -12,9 +12,9 @@ from typing import TypeVar
 from hypothesis.vendor.pretty import RepresentationPrinter
 
 from orchestra.execution.engine import BuildOrder, Engine
-from orchestra.execution.settling import check_ref
 from orchestra.integration.branch import FOLLOWED
 from orchestra.integration.reconcile import take_up
+from orchestra.integration.refs import check_ref
 from orchestra.model.entries import LockEntry, lock_paths, parse, task_of
 from orchestra.model.events import (
     AttemptFinished,
@@ -33,7 +33,7 @@ from orchestra.model.graph import build_graph
 from orchestra.model.keys import Parts
 from orchestra.model.outcomes import Outcome
 from orchestra.model.patterns import compile_pattern
-from orchestra.model.ports import AttemptOrder
+from orchestra.model.ports import AttemptOrder, CommitRequest
 from orchestra.model.tasks import Manifest, Task
 from orchestra.model.trees import Tree
 from orchestra.planning.simulate import ManualClock, Script, SimulatedExecutor
@@ -201,6 +201,18 @@ class World:
         self.theirs.append(self.main)
         return self.main
 
+    def revert(self, *commits: str, message: str = "revert") -> str:
+        """The person takes commits of the branch back, as `git revert` does, all by one commit."""
+        at = self.main
+        tree = at
+        for commit in commits:
+            merged = self.git.merge(commit, tree, self.git.parents(commit)[0])
+            assert merged.tree is not None, f"the revert conflicts in {merged.conflicts}"
+            tree = self.git.commit(CommitRequest(merged.tree, (at,), message))
+        self.git.refs[MAIN] = tree
+        self.theirs.append(self.main)
+        return self.main
+
     def retask(self, *tasks: Task) -> None:
         """The person writes another manifest."""
         self.manifest = manifest(*tasks, verify=self.manifest.integrate.verify)
@@ -210,6 +222,17 @@ class World:
     def all_files(self, commit: str | None = None) -> Files:
         """The files of a commit (else of `main`) with their text."""
         return {path: content.decode() for path, content in self.git.contents(commit or self.main).items()}
+
+    def theirs_and_ours(self) -> list[str]:
+        """The first-parent history of `main`, oldest first."""
+        commits = [self.main]
+        while parents := self.git.parents(commits[-1]):
+            commits.append(parents[0])
+        return commits[::-1]
+
+    def state(self, path: str) -> str | None:
+        """The mode and id of a file on `main`."""
+        return self.git.tree(self.main).state(path)
 
     def files(self, commit: str | None = None) -> Files:
         """The same without what is orchestra's."""
@@ -237,6 +260,7 @@ class World:
         *targets: str,
         jobs: int = 2,
         forced: Iterable[str] = (),
+        adopt: bool = False,
         advance: bool = True,
         detached: str | None = None,
         fail_fast: bool = False,
@@ -261,6 +285,8 @@ class World:
             begin.tip,
             jobs,
             forced=frozenset(forced),
+            named=frozenset(targets),
+            adopt=adopt,
             fail_fast=fail_fast,
         )
         executor = SimulatedExecutor(
@@ -284,15 +310,21 @@ class World:
         assert built.events[-1] is finished
         return built
 
-    def build_nothing(self, **options: bool) -> None:
-        """A build that must do nothing at all: no attempt, no commit, no ref moved."""
+    def forget(self) -> None:
+        """What no clone has: the refs below `refs/orchestra/` are gone."""
+        for ref in [ref for ref in self.git.refs if ref.startswith("refs/orchestra/")]:
+            del self.git.refs[ref]
+
+    def build_nothing(self, **options: bool) -> set[str]:
+        """A build that must do nothing at all: no attempt, no commit, no ref moved; gives what is reverted."""
         refs, commits = dict(self.git.refs), len(self.git.commits)
         built = self.build(**options)  # type: ignore[arg-type]
         assert built.ran == []
         assert built.finished.ok
-        assert set(built.finals.values()) <= {"fresh"}
+        assert set(built.finals.values()) <= {"fresh", "reverted"}
         assert self.git.refs == refs
         assert len(self.git.commits) == commits
+        return {name for name, final in built.finals.items() if final == "reverted"}
 
     def _behave(self, order: AttemptOrder, tree: Tree) -> Script:
         files = self.files(tree.commit)

@@ -160,8 +160,14 @@ def test_success_is_captured_on_the_base(shop: Shop, person: Person) -> None:
 
 def test_no_change_is_an_ending_of_its_own(shop: Shop, person: Person) -> None:
     ended = shop.attempt(run("echo x > x.ign; cp README.md y; mv y README.md"))
-    assert (ended.outcome, ended.fault, ended.result) == (Outcome.NO_CHANGE, None, None)
-    assert person.refs("refs/orchestra/") == {}
+    assert (ended.outcome, ended.fault) == (Outcome.NO_CHANGE, None)
+    # That nothing had to change is kept as well: its tree is that of the base.
+    repository = person.repository()
+    assert ended.result is not None
+    assert repository.tree(ended.result).files == repository.tree("HEAD").files
+    assert list(person.refs("refs/orchestra/").values()) == [ended.result]
+    check = shop.attempt(run("true", claims=Claims(write=())))
+    assert (check.outcome, check.result) == (Outcome.NO_CHANGE, None)
 
 
 def test_failure_keeps_what_was_done(shop: Shop, person: Person) -> None:
@@ -650,10 +656,10 @@ def test_where_orchestra_itself_is_killed_nothing_is_left_and_nobody_is_disturbe
     assert any(works_in(pid, slot) for pid in agents), "too late to see it"
     assert ended.tail == ("README.md", "slot 2")
     end = time.monotonic() + LIMIT
-    while any(works_in(pid, slot) for pid in agents):
+    # Once they are gone, and their supervisor with them, the slot is used again.
+    while shop.attempt(run("ls; echo slot $ORCHESTRA_SLOT")).tail != ("README.md", "slot 1"):
         assert time.monotonic() < end
-        os.sched_yield()
-    assert shop.attempt(run("ls; echo slot $ORCHESTRA_SLOT")).tail == ("README.md", "slot 1")
+    assert not any(works_in(pid, slot) for pid in agents)
     assert "half" in person.committed(f"{RESCUED}build-1-1")
     assert on_disk(slot) == plain({"README.md": "A project\n", ".gitignore": "*.ign\n"})
 
