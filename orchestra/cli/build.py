@@ -313,52 +313,24 @@ class _Build:
 
 
 def _dry_run(project: Project, request: BuildRequest, display: Display) -> int:
-    """Drive the same engine on an in-memory copy of the tree with a simulated executor."""
-    from orchestra.model.entries import lock_paths
-    from orchestra.planning.simulate import ManualClock, SimulatedExecutor
+    """Tell what this build would do, from a simulated one."""
+    from orchestra.cli.simulated import Collected, simulate
     from orchestra.reporting.dry_run import dry_run_text
-    from orchestra.vcs.memory import MemoryGit
 
-    repository = project.repository
-    head = project.head(request.into)
-    begin = take_up(repository, repository.refs_below(*FOLLOWED), head.branch, head.commit, advance=True)
-    tree = repository.tree(begin.tip)
-    git = MemoryGit()
-    ids = [tree.files[path].split(" ")[1] for path in lock_paths(tree)]
-    git.seed(tree, dict(zip(ids, repository.read(ids), strict=True)))
-    git.refs.update(repository.refs_below("refs/orchestra/checks/"))
     selected, forced = chosen(project, request)
-    clock = ManualClock()
-    order = BuildOrder(
-        build_name(time.time()),
-        project.manifest,
-        project.graph,
-        selected,
-        begin.target,
-        begin.tip,
-        jobs_of(project, request),
+    heard = Collected()
+    simulate(
+        project,
+        display.listeners(project)[0] if display.as_json else [heard],
+        build=build_name(time.time()),
+        selected=selected,
         forced=forced,
-        dry_run=True,
+        jobs=jobs_of(project, request),
+        into=request.into,
     )
-    if display.as_json:
-        listeners, _ = display.listeners(project)
-        Engine(order, git, SimulatedExecutor(git, clock), clock, listeners).run()
-        return ExitStatus.OK
-    events = _Collected()
-    Engine(order, git, SimulatedExecutor(git, clock), clock, [events]).run()
-    click.echo(dry_run_text(events.events, project.graph, display.color))
+    if not display.as_json:
+        click.echo(dry_run_text(heard.events, project.graph, display.color))
     return ExitStatus.OK
-
-
-class _Collected:
-    """A listener that keeps what it hears."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def notify(self, event: Event) -> None:
-        """Take one event."""
-        self.events.append(event)
 
 
 def build_name(now: float) -> str:
