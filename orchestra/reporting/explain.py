@@ -34,6 +34,7 @@ _EDGES = {
     EdgeKind.NEED: "it is needed",
     EdgeKind.READ: "it writes what this one reads",
     EdgeKind.WRITE: "it writes the same",
+    EdgeKind.SHARE: "both share what they write; only the landings are ordered",
 }
 _STYLES = {
     State.FRESH: Style.GOOD,

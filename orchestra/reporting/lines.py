@@ -164,12 +164,12 @@ class PlainLines:
 
     def _about_task(self, event: Event) -> None:
         match event:
-            case TaskDecided(state=State.FRESH):
+            case TaskDecided(state=State.FRESH | State.REVERTED):
                 # The last look at the tip decides everything again; once is enough to read.
                 if event.task not in self._fresh:
                     self._fresh.add(event.task)
                     notes = listing((f"{note.path} {note.kind}" for note in event.notes), 3)
-                    self._task(VERBOSE, event, "fresh", Style.DIM, event.task, notes)
+                    self._task(VERBOSE, event, str(event.state), Style.DIM, event.task, notes)
             case TaskLanded():
                 paths = count(len(event.paths), "file")
                 unverified = "" if event.verified else "  not verified"

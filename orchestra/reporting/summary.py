@@ -50,6 +50,9 @@ _COUNTED = (
     (Final.PASSED, "passed"),
     (Final.FRESH, "fresh"),
     (Final.NO_CHANGE, "no change"),
+    (Final.REPLAYED, "replayed"),
+    (Final.ADOPTED, "adopted"),
+    (Final.REVERTED, "reverted"),
     (Final.FAILED, "failed"),
     (Final.REJECTED, "rejected"),
     (Final.SKIPPED, "skipped"),
@@ -140,7 +143,8 @@ class SummaryCollector:
         if finished is None:
             return ""
         if _null(finished):
-            lines = [null_words(len(finished.tasks))]
+            fresh, reverted = _tasks(finished, Final.FRESH), _tasks(finished, Final.REVERTED)
+            lines = [null_words(len(fresh), len(reverted))]
         else:
             lines = [headline(finished)]
             lines += self._base_words(finished)
@@ -194,7 +198,11 @@ class SummaryCollector:
                 "  hint:  `integrate: {verify: COMMAND}` in the manifest tests each result before it lands"
             )
         lines += _named("passed", _tasks(finished, Final.PASSED), Style.GOOD, color)
-        return lines + _named("no change", _tasks(finished, Final.NO_CHANGE), Style.GOOD, color)
+        lines += _named("no change", _tasks(finished, Final.NO_CHANGE), Style.GOOD, color)
+        lines += _named("replayed", _tasks(finished, Final.REPLAYED), Style.GOOD, color)
+        lines += _named("adopted", _tasks(finished, Final.ADOPTED), Style.GOOD, color)
+        left_alone = " (taken back, and run only if named)"
+        return lines + _named("reverted", _tasks(finished, Final.REVERTED), Style.DIM, color, left_alone)
 
     def _trouble_words(self, finished: BuildFinished, color: bool) -> list[str]:
         lines: list[str] = []
@@ -265,8 +273,6 @@ def headline(event: BuildFinished) -> str:
     """The build in one line: how many tasks ended how, and what it took against one after another."""
     finals = list(event.tasks.values())
     counts = [f"{n:,} {word}" for final, word in _COUNTED if (n := finals.count(final))]
-    if event.replayed:
-        counts.append(f"{event.replayed:,} replayed")
     state = " interrupted" if event.interrupted else ""
     text = (
         f"Build {one_line(event.build)}{state}: {', '.join(counts) or 'no tasks'} in {duration(event.wall_s)}"
@@ -278,17 +284,25 @@ def headline(event: BuildFinished) -> str:
     return text
 
 
-def null_words(tasks: int) -> str:
-    """A build that found nothing to do, in one line."""
-    if tasks == 0:
+def null_words(fresh: int, reverted: int = 0) -> str:
+    """A build that found nothing to do, in one line: how many tasks are fresh, and how many reverted."""
+    if fresh + reverted == 0:
         return "Nothing to do: no tasks."
-    return f"Nothing to do: {count(tasks, 'task')} {'is' if tasks == 1 else 'are'} fresh."
+    left_alone = f"{count(reverted, 'task')} {_are(reverted)} reverted"
+    if not fresh:
+        return f"Nothing to do: {left_alone}."
+    words = f"Nothing to do: {count(fresh, 'task')} {_are(fresh)} fresh"
+    return f"{words}, {reverted:,} {_are(reverted)} reverted." if reverted else f"{words}."
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 def _null(event: BuildFinished) -> bool:
-    """Whether the build found everything fresh."""
-    idle = event.ran == 0 and event.replayed == 0 and not event.interrupted
-    return idle and all(final is Final.FRESH for final in event.tasks.values())
+    """Whether the build found everything fresh or reverted."""
+    idle = event.ran == 0 and not event.interrupted
+    return idle and all(final in (Final.FRESH, Final.REVERTED) for final in event.tasks.values())
 
 
 def _tasks(event: BuildFinished, final: Final) -> list[str]:

@@ -19,7 +19,9 @@ from orchestra.model.events import (
     TaskDecided,
     TaskFailed,
     TaskLanded,
+    TaskRecorded,
     TaskRejected,
+    TaskReplayed,
     TaskSkipped,
     TaskUnchanged,
     VerifyFinished,
@@ -33,7 +35,20 @@ T = 1_000_000.0
 
 C0, C1, C2 = "0a1b2c3" + "0" * 33, "1a2b3c4" + "0" * 33, "2a3b4c5" + "0" * 33
 
-TASKS = ("alpha", "beta", "gamma", "delta", "breaker", "noop", "docs", "hang", "suite")
+TASKS = (
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "breaker",
+    "noop",
+    "docs",
+    "hang",
+    "suite",
+    "kept",
+    "moved",
+    "undone",
+)
 NEVER = (Reason(ReasonKind.NEVER_BUILT),)
 
 
@@ -63,9 +78,12 @@ STORY: tuple[Event, ...] = (
     START,
     Notice(T + 0.1, B, "not seen by tasks: README.md", "commit it, or build with --include-dirty"),
     TaskDecided(T + 0.2, B, "docs", State.FRESH, "k1:1", C0, (), (Note("drifted", "docs/index.md"),)),
+    TaskDecided(T + 0.2, B, "undone", State.REVERTED, "k1:3", C0),
+    TaskRecorded(T + 0.2, B, "moved", Final.ADOPTED),
     TaskDecided(T + 0.2, B, "alpha", State.STALE, "k1:2", C0, NEVER),
     VerifyStarted(T + 0.2, B, C0),
     VerifyFinished(T + 0.3, B, C0, True, True, 0.0),
+    TaskReplayed(T + 0.3, B, "kept", "b0-7", C1, "attempted in this very state before"),
     began("alpha", 0.3),
     AttemptSlot(T + 0.3, B, "alpha", "alpha-1", 1, "builds/b1/alpha-1.log"),
     PhaseStarted(T + 0.3, B, "alpha", "alpha-1", "agent"),
@@ -137,9 +155,12 @@ STORY: tuple[Event, ...] = (
             "docs": Final.FRESH,
             "hang": Final.FAILED,
             "suite": Final.PASSED,
+            "kept": Final.REPLAYED,
+            "moved": Final.ADOPTED,
+            "undone": Final.REVERTED,
         },
         ran=7,
-        replayed=0,
+        replayed=1,
         fresh=1,
         landed=2,
         no_change=1,
@@ -153,6 +174,8 @@ STORY: tuple[Event, ...] = (
         usd=0.42,
         tokens=12_345,
         tip=C2,
+        adopted=1,
+        reverted=1,
     ),
 )
 
@@ -163,7 +186,6 @@ def finish(
     ran: int = 0,
     ok: bool = True,
     interrupted: bool = False,
-    replayed: int = 0,
     wall_s: float = 1.0,
     sequential_s: float = 0.0,
 ) -> BuildFinished:
@@ -171,7 +193,7 @@ def finish(
     counts = {
         final.value.replace("-", "_"): list(tasks.values()).count(final)
         for final in Final
-        if final not in (Final.INTERRUPTED, Final.REPLAYED)
+        if final is not Final.INTERRUPTED
     }
     return BuildFinished(
         T + wall_s,
@@ -181,7 +203,6 @@ def finish(
         interrupted=interrupted,
         tasks=tasks,
         ran=ran,
-        replayed=replayed,
         wall_s=wall_s,
         sequential_s=sequential_s,
         speedup=sequential_s / wall_s if ran else None,

@@ -16,6 +16,7 @@ from orchestra.model.events import (
     TaskDecided,
     TaskFailed,
     TaskLanded,
+    TaskRecorded,
     VerifyFinished,
 )
 from orchestra.model.freshness import Reason, ReasonKind, State
@@ -27,7 +28,9 @@ from .stories import C0, C1, START, STORY, B, T, began, ended, finish, waited
 
 NORMAL_TEXT = """\
 [00:00] note      not seen by tasks: README.md (hint: commit it, or build with --include-dirty)
-building 9 tasks, up to 4 at once, on main at 0a1b2c3
+building 12 tasks, up to 4 at once, on main at 0a1b2c3
+[00:00] adopted   moved    recorded as fresh
+[00:00] replay    kept     attempted in this very state before
 [00:00] start     alpha    never built  (script)
 [00:00] start     beta     prompt changed  (script)
 [00:00] start     breaker  never built  (script)
@@ -57,6 +60,7 @@ QUIET_TEXT = """\
 
 ONLY_VERBOSE = """\
 [00:00] fresh     docs     docs/index.md drifted
+[00:00] reverted  undone
 [00:00] verify    (base)   0a1b2c3
 [00:00] green     (base)   0a1b2c3 verified (remembered)
 [00:00] slot      alpha    slot 1, log: builds/b1/alpha-1.log
@@ -130,6 +134,13 @@ def test_colours_say_how_it_went(verb: str, code: int) -> None:
 def test_a_fresh_task_is_told_once() -> None:
     fresh = [event for event in STORY if getattr(event, "task", "") == "docs"]
     assert read([START, *fresh, *fresh], verbosity=1).count("fresh") == 1
+
+
+def test_what_was_recorded_without_an_attempt_says_how() -> None:
+    restored = TaskRecorded(T, B, "alpha", Final.REPLAYED, "b0-1")
+    decided = TaskDecided(T, B, "alpha", State.FRESH, "k1:0", C0)
+    lines = read([START, restored, decided], verbosity=1).splitlines()
+    assert lines[1:] == ["[00:00] replayed  alpha    all that it did is there already"]
 
 
 def test_what_landed_is_not_told_to_be_fresh_as_well() -> None:

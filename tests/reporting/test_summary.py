@@ -27,11 +27,14 @@ from .samples import histories, raw_characters, unhurried
 from .stories import C0, C1, C2, START, STORY, B, T, ended, finish
 
 TEXT = """\
-Build b1: 2 landed, 1 passed, 1 fresh, 1 no change, 1 failed, 1 rejected, 2 skipped in 1 min 05 s; \
-one after another: 1 min 14 s (1.1×)
+Build b1: 2 landed, 1 passed, 1 fresh, 1 no change, 1 replayed, 1 adopted, 1 reverted, \
+1 failed, 1 rejected, 2 skipped in 1 min 05 s; one after another: 1 min 14 s (1.1×)
 landed        alpha, beta
 passed        suite
 no change     noop
+replayed      kept
+adopted       moved
+reverted      undone (taken back, and run only if named)
 rejected      breaker: `pytest -q` fails with it
   | E   assert 1 == 2
   | 1 failed
@@ -65,7 +68,7 @@ def test_a_build_in_full() -> None:
 def test_colour_changes_nothing_but_colour() -> None:
     text = summary(*STORY, files={"breaker": "prompts/breaker.md"}, color=True)
     assert "\x1b[31mrejected    \x1b[0m  breaker" in text
-    for code in ("32", "31", "33", "0"):
+    for code in ("32", "31", "33", "2", "0"):
         text = text.replace(f"\x1b[{code}m", "")
     assert text == TEXT
 
@@ -80,6 +83,11 @@ def test_nothing_before_the_end() -> None:
         ({f"t{n}": Final.FRESH for n in range(6)}, "Nothing to do: 6 tasks are fresh."),
         ({"t": Final.FRESH}, "Nothing to do: 1 task is fresh."),
         ({}, "Nothing to do: no tasks."),
+        ({"t": Final.REVERTED}, "Nothing to do: 1 task is reverted."),
+        (
+            {"a": Final.FRESH, "b": Final.FRESH, "c": Final.REVERTED},
+            "Nothing to do: 2 tasks are fresh, 1 is reverted.",
+        ),
     ],
 )
 def test_a_null_build_is_one_line(tasks: dict[str, Final], text: str) -> None:
@@ -106,9 +114,10 @@ def test_a_speedup_is_claimed_only_where_there_is_one(ran: int, sequential: floa
     assert headline(event) == f"Build b1: 1 no change {ending}"
 
 
-def test_replayed_results_are_counted() -> None:
-    event = finish({"t": Final.LANDED}, replayed=1)
-    assert summary(START, event).startswith("Build b1: 1 landed, 1 replayed in 1.0 s")
+@pytest.mark.parametrize("final", [Final.REPLAYED, Final.ADOPTED])
+def test_what_took_effect_without_an_attempt_is_no_null_build(final: Final) -> None:
+    text = summary(START, finish({"t": final, "u": Final.FRESH}))
+    assert text == f"Build b1: 1 fresh, 1 {final} in 1.0 s\n{final:<12}  t"
 
 
 def test_what_was_merged_without_verification_says_so() -> None:
