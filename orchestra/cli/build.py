@@ -16,8 +16,7 @@ import click
 from orchestra.cli.options import Project, Settings, common_options, use_color
 from orchestra.execution.engine import BuildOrder, Engine
 from orchestra.execution.lock import BuildLock
-from orchestra.integration.branch import FOLLOWED
-from orchestra.integration.reconcile import TakenUp, take_up
+from orchestra.integration.reconcile import TakenUp
 from orchestra.model.errors import ExitStatus
 from orchestra.model.events import BuildFinished, Event, Notice
 from orchestra.model.ports import Listener
@@ -64,10 +63,9 @@ class BuildRequest:
 
     targets: tuple[str, ...] = ()
     jobs: int | None = None
-    into: str | None = None
     force: bool = False
+    adopt: bool = False
     fail_fast: bool = False
-    advance: bool = True
 
 
 @click.command("build")
@@ -75,10 +73,16 @@ class BuildRequest:
 @jobs_option
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would run, and run nothing.")
 @click.option("--force", is_flag=True, help="Run the named tasks (or all) though they are fresh.")
+@click.option("--adopt", is_flag=True, help="Record what is stale as fresh, as it stands, and run nothing.")
 @click.option("--fail-fast", is_flag=True, help="Start nothing more after the first failure.")
 @click.option("--agent", metavar="NAME", help="Let this agent do all tasks.")
 @click.option("--into", metavar="BRANCH", help="Land on this branch instead of the one checked out.")
 @click.option("--no-advance", is_flag=True, help="Leave the branch; the result stays on orchestra/build-ID.")
+@click.option(
+    "--include-dirty",
+    is_flag=True,
+    help="Build on your uncommitted changes too; the branch stays, as with --no-advance.",
+)
 @click.option("--yes", is_flag=True, help="Ask nothing.")
 @click.option(
     "--ui", type=click.Choice(["auto", "plain", "none"]), default="auto", help="How to show progress."
@@ -94,10 +98,12 @@ def command(
     jobs: int | None,
     dry_run: bool,
     force: bool,
+    adopt: bool,
     fail_fast: bool,
     agent: str | None,
     into: str | None,
     no_advance: bool,
+    include_dirty: bool,
     yes: bool,
     ui: str,
     as_json: bool,
@@ -114,9 +120,19 @@ def command(
     rejected or could not advance, 2 for wrong input, 3 where the environment does not allow it, 130 when
     interrupted.
     """
-    project = Project(settings, directory=directory, file=file, agent=agent)
+    if adopt and force:
+        raise click.UsageError("--adopt runs nothing, --force runs in any case: give one of them")
+    project = Project(
+        settings,
+        directory=directory,
+        file=file,
+        agent=agent,
+        into=into,
+        advance=not no_advance,
+        include_dirty=include_dirty,
+    )
     display = Display(as_json=as_json, silent=ui == "none", verbosity=-1 if quiet else int(verbose))
-    request = BuildRequest(targets, jobs, into, force, fail_fast, not no_advance)
+    request = BuildRequest(targets, jobs, force, adopt, fail_fast)
     if dry_run:
         return _dry_run(project, request, display)
     return exit_status(run_build(project, request, display))
@@ -181,7 +197,13 @@ class _Build:
         from orchestra.reporting.output import Output
 
         project = self._project
-        begin = self._begin()
+        begin = project.begin
+        refs = begin.obsolete
+        if project.include_dirty:
+            from orchestra.vcs.snapshot import kept
+
+            refs = (*refs, kept(begin.target.head))
+        project.repository.update_refs(refs)
         order = self._order(begin)
         logs = project.repository.state_folder / "builds" / self._build
         recorder = Recorder.open(project.history_path, on_error=self._warn)
@@ -204,15 +226,6 @@ class _Build:
             Output(sys.stdout, _not_written).write(text + "\n")
         return finished
 
-    def _begin(self) -> TakenUp:
-        repository = self._project.repository
-        head = self._project.head(self._request.into)
-        refs = repository.refs_below(*FOLLOWED)
-        begin = take_up(repository, refs, head.branch, head.commit, advance=self._request.advance)
-        if begin.obsolete:
-            repository.update_refs(begin.obsolete)
-        return begin
-
     def _order(self, begin: TakenUp) -> BuildOrder:
         project = self._project
         selected, forced = chosen(project, self._request)
@@ -225,6 +238,8 @@ class _Build:
             begin.tip,
             jobs_of(project, self._request),
             forced=forced,
+            named=named(project, self._request),
+            adopt=self._request.adopt,
             fail_fast=self._request.fail_fast,
             environment=f"{sys.platform} {os.uname().machine} {project.manifest.worktrees.setup or ''}",
             agents=lambda name: self._agent_name(project.graph.task(name)),
@@ -235,7 +250,14 @@ class _Build:
 
         project = self._project
         branch = order.target.branch if order.target.advance else None
-        preflight = Preflight(shop, branch, self._slots_folder(), project.manifest.prompts, self._notice)
+        preflight = Preflight(
+            shop,
+            branch,
+            self._slots_folder(),
+            project.manifest.prompts,
+            self._notice,
+            unseen=not project.include_dirty,
+        )
         tasks = [project.graph.task(name) for name in order.selected]
         return Engine(
             order,
@@ -326,7 +348,8 @@ def _dry_run(project: Project, request: BuildRequest, display: Display) -> int:
         selected=selected,
         forced=forced,
         jobs=jobs_of(project, request),
-        into=request.into,
+        named=named(project, request),
+        adopt=request.adopt,
     )
     if not display.as_json:
         click.echo(dry_run_text(heard.events, project.graph, display.color))
@@ -344,6 +367,11 @@ def chosen(project: Project, request: BuildRequest) -> tuple[frozenset[str], fro
     if not request.force:
         return selected, frozenset()
     return selected, frozenset(project.named(request.targets)) if request.targets else selected
+
+
+def named(project: Project, request: BuildRequest) -> frozenset[str]:
+    """The tasks that were named, which run also where they were reverted."""
+    return frozenset(project.named(request.targets))
 
 
 def jobs_of(project: Project, request: BuildRequest) -> int:

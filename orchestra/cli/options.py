@@ -18,6 +18,7 @@ from orchestra.model.tasks import Manifest
 from orchestra.vcs.repository import Head, Repository
 
 if TYPE_CHECKING:
+    from orchestra.integration.reconcile import TakenUp
     from orchestra.model.freshness import Situation
 
 
@@ -46,11 +47,23 @@ class Project:
     """The repository, its manifest and its graph: read once, when first asked for."""
 
     def __init__(
-        self, settings: Settings, *, directory: str | None, file: str | None, agent: str | None = None
+        self,
+        settings: Settings,
+        *,
+        directory: str | None,
+        file: str | None,
+        agent: str | None = None,
+        into: str | None = None,
+        advance: bool = True,
+        include_dirty: bool = False,
     ) -> None:
+        """`agent`, `into`, `advance` and `include_dirty` are as the options of `orchestra build`."""
         self._directory = Path(settings.directory) / (directory or ".")
         self._file = file or settings.file
         self._agent = agent
+        self._into = into
+        self._advance = advance
+        self.include_dirty = include_dirty
 
     @cached_property
     def repository(self) -> Repository:
@@ -58,11 +71,40 @@ class Project:
         return Repository.open(self._directory.absolute())
 
     @cached_property
-    def manifest(self) -> Manifest:
-        """The manifest, as it is on disk now."""
+    def _written(self) -> Manifest:
+        """The manifest and the prompts, as they are on disk now."""
         file = None if self._file is None else (self._directory / self._file).absolute()
         cache = self.repository.state_folder / "cache"
         return load(self.repository.root, file=file, cache_dir=cache, agent=self._agent)
+
+    @cached_property
+    def begin(self) -> TakenUp:
+        """Where a build begins: the branch's head, or the tip that an earlier build left on the way to it."""
+        from orchestra.integration.branch import FOLLOWED
+        from orchestra.integration.reconcile import take_up
+
+        repository = self.repository
+        # Before anything is asked of git: a manifest that is wrong is told at once.
+        into = self._into or self._written.integrate.into
+        head = self._head(into)
+        commit = head.commit
+        if self.include_dirty:
+            from orchestra.vcs.snapshot import snapshot
+
+            commit = snapshot(repository, commit)
+        return take_up(
+            repository,
+            repository.refs_below(*FOLLOWED),
+            head.branch,
+            commit,
+            advance=self._advance and not self.include_dirty,
+            snapshot=self.include_dirty,
+        )
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """The manifest with claims as they are to be understood on the tree where a build begins."""
+        return self._written
 
     @cached_property
     def graph(self) -> Graph:
@@ -74,9 +116,8 @@ class Project:
         """Where the history lies."""
         return self.repository.state_folder / "history.db"
 
-    def head(self, into: str | None) -> Head:
-        """What a build is for: the branch named by `--into` or the manifest, else what is checked out."""
-        name = into or self.manifest.integrate.into
+    def _head(self, name: str | None) -> Head:
+        """What a build is for: the branch of that name, else what is checked out."""
         if name is None:
             return self.repository.head()
         branch = f"refs/heads/{name.removeprefix('refs/heads/')}"
@@ -115,16 +156,11 @@ class Project:
 
     def situation(self) -> Situation:
         """What freshness depends on, at the commit with which a build would begin."""
-        from orchestra.integration.branch import FOLLOWED
         from orchestra.integration.line import Line
-        from orchestra.integration.reconcile import take_up
         from orchestra.integration.refs import check_ref
         from orchestra.model.freshness import Situation
 
-        head = self.head(None)
-        refs = self.repository.refs_below(*FOLLOWED)
-        begin = take_up(self.repository, refs, head.branch, head.commit, advance=True)
-        line = Line(self.repository, begin.tip)
+        line = Line(self.repository, self.begin.tip)
 
         def passed(key: str) -> bool:
             return self.repository.resolve(check_ref(key)) is not None

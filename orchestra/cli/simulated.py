@@ -1,4 +1,4 @@
-"""A build that is only simulated: the real engine on an in-memory copy of the tree, with nothing real behind it.
+"""A build that is only simulated: the real engine on an in-memory layer over the repository.
 
 `build --dry-run` and `plan` both come from here, so that neither can disagree with a build. It changes nothing.
 """
@@ -9,9 +9,6 @@ from collections.abc import Sequence
 
 from orchestra.cli.options import Project
 from orchestra.execution.engine import BuildOrder, Engine
-from orchestra.integration.branch import FOLLOWED
-from orchestra.integration.reconcile import take_up
-from orchestra.model.entries import lock_paths
 from orchestra.model.events import BuildFinished, Event
 from orchestra.model.ports import Listener
 from orchestra.planning.simulate import ManualClock, SimulatedExecutor
@@ -26,21 +23,16 @@ def simulate(
     selected: frozenset[str],
     forced: frozenset[str],
     jobs: int,
-    into: str | None = None,
+    named: frozenset[str] = frozenset(),
+    adopt: bool = False,
 ) -> BuildFinished:
     """Drive the engine as a build of the same tasks would, and tell the listeners; gives its last event.
 
     Every attempt succeeds after one second and changes all that it may. `build` is the name that the events
-    carry, `into` the branch that it would be for (None: the manifest's, or what is checked out).
+    carry; `named` and `adopt` are as in BuildOrder.
     """
-    repository = project.repository
-    head = project.head(into)
-    begin = take_up(repository, repository.refs_below(*FOLLOWED), head.branch, head.commit, advance=True)
-    tree = repository.tree(begin.tip)
-    git = MemoryGit()
-    ids = [tree.files[path].split(" ")[1] for path in lock_paths(tree)]
-    git.seed(tree, dict(zip(ids, repository.read(ids), strict=True)))
-    git.refs.update(repository.refs_below("refs/orchestra/checks/"))
+    begin = project.begin
+    git = MemoryGit(project.repository)
     clock = ManualClock()
     order = BuildOrder(
         build,
@@ -51,6 +43,8 @@ def simulate(
         begin.tip,
         jobs,
         forced=forced,
+        named=named,
+        adopt=adopt,
         dry_run=True,
     )
     return Engine(order, git, SimulatedExecutor(git, clock), clock, listeners).run()

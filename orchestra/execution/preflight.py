@@ -30,8 +30,8 @@ IN_THE_MIDDLE = {
 @dataclass(frozen=True, slots=True)
 class Preflight:
     """The checks of one build. `branch` is what it will advance (None: nothing), `slots` where worktrees
-    lie, `prompts` the patterns that find prompts; `notice` takes a message and a
-    hint for the person.
+    lie, `prompts` the patterns that find prompts; `notice` takes a message and a hint for the person; `unseen`
+    tells whether uncommitted changes, which tasks do not see, are to be named.
     """
 
     workshop: Workshop
@@ -39,6 +39,7 @@ class Preflight:
     slots: Path
     prompts: tuple[str, ...]
     notice: Callable[[str, str | None], None]
+    unseen: bool = True
 
     def check(self, tasks: Iterable[Task]) -> None:
         """Raise OrchestraError where the build of these tasks may not begin."""
@@ -58,7 +59,8 @@ class Preflight:
         self._check_signing()
         for folder in (self.slots, repository.state_folder):
             _check_disk(folder)
-        self._name_unseen(tasks)
+        if self.unseen:
+            self._name_unseen(tasks)
 
     def _check_agents(self, tasks: tuple[Task, ...]) -> None:
         missing: dict[str, list[str]] = {}

@@ -13,6 +13,7 @@ TIPS = "refs/orchestra/tips/"
 PARKED = "refs/orchestra/parked/"
 PARKED_BRANCH = "refs/heads/orchestra/build-"
 DETACHED = "detached"
+SNAPSHOT = "snapshot"
 FOLLOWED = (TIPS, PARKED, "refs/heads/orchestra/")
 """The refs that tell what earlier builds left on the way to a branch."""
 
@@ -22,7 +23,8 @@ class Target:
     """Which branch a build is for (None: detached), where it stood, and whether it may move at all.
 
     `taken_up` are the refs of earlier builds whose tip this build began with: they go once it is advanced.
-    `parked` is the branch that shows that tip, if one does.
+    `parked` is the branch that shows that tip, if one does. `snapshot`: `head` holds uncommitted changes of the
+    person's, and only another such build takes the tip up.
     """
 
     branch: str | None
@@ -30,6 +32,18 @@ class Target:
     advance: bool = True
     taken_up: tuple[RefUpdate, ...] = ()
     parked: str | None = None
+    snapshot: bool = False
+
+    @property
+    def place(self) -> str:
+        """What stands for the target in the refs that lead on to it."""
+        return place_of(self.branch, snapshot=self.snapshot)
+
+
+def place_of(branch: str | None, *, snapshot: bool) -> str:
+    """The name, in refs, of what builds are for: a branch, a detached HEAD, or a checkout with what is uncommitted."""
+    place = branch.removeprefix("refs/") if branch is not None else DETACHED
+    return f"{SNAPSHOT}/{place}" if snapshot else place
 
 
 class Branch:
@@ -116,8 +130,7 @@ class Branch:
             self._say_behind(self._target.parked)
             return
         name = PARKED_BRANCH + self._build
-        place = self._target.branch.removeprefix("refs/") if self._target.branch else DETACHED
-        parked = RefUpdate(f"{PARKED}{self._build}/{place}", tip, force=True)
+        parked = RefUpdate(f"{PARKED}{self._build}/{self._target.place}", tip, force=True)
         self._git.update_refs((RefUpdate(name, tip, force=True), parked))
         # Apart, and after: where the person moved one of these meanwhile, it stays, and the tip is parked all the same.
         self._git.update_refs((*self._drop_tip(), *self._target.taken_up))
@@ -127,6 +140,8 @@ class Branch:
         why, paths = self._why()
         branch = self._target.branch
         hint = f"git merge {parked}"
+        if self._target.snapshot:
+            hint = f"git restore --source={parked} -- :/"
         now = self._clock.now()
         self._emit(BranchBehind(now, self._build, branch, parked, self._line.tip, why, hint, paths))
 
@@ -135,6 +150,8 @@ class Branch:
         return (RefUpdate(self._tip_ref(), None, force=True),) if kept else ()
 
     def _why(self) -> tuple[str, tuple[str, ...]]:
+        if self._target.snapshot:
+            return "it holds your uncommitted changes too", ()
         if self._target.branch is None:
             return "HEAD is detached", ()
         if not self._target.advance:
@@ -148,5 +165,4 @@ class Branch:
         return "interrupted", ()
 
     def _tip_ref(self) -> str:
-        place = self._target.branch.removeprefix("refs/") if self._target.branch else DETACHED
-        return f"{TIPS}{self._build}/{place}"
+        return f"{TIPS}{self._build}/{self._target.place}"

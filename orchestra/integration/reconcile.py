@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from orchestra.integration.branch import DETACHED, PARKED, PARKED_BRANCH, TIPS, Target
+from orchestra.integration.branch import PARKED, PARKED_BRANCH, TIPS, Target, place_of
 from orchestra.model.ports import Past, RefUpdate
 
 
@@ -43,34 +43,46 @@ class _Left:
 
 
 def take_up(
-    history: Past, refs: Mapping[str, str], branch: str | None, head: str, *, advance: bool
+    history: Past,
+    refs: Mapping[str, str],
+    branch: str | None,
+    head: str,
+    *,
+    advance: bool,
+    snapshot: bool = False,
 ) -> TakenUp:
-    """Find where a build begins, from the refs below `refs/orchestra/` and `refs/heads/orchestra/`."""
+    """Find where a build begins, from the refs below `refs/orchestra/` and `refs/heads/orchestra/`.
+
+    With `snapshot`, `head` is a commit that holds uncommitted changes of the person's.
+    """
     obsolete: list[RefUpdate] = []
     candidates: list[_Left] = []
-    for left in _left_behind(refs, branch):
+    for left in _left_behind(refs, place_of(branch, snapshot=snapshot)):
         if history.is_ancestor(left.commit, head):
             obsolete += left.refs
         else:
             candidates.append(left)
-    # Without a branch nothing can be merged: only what was built on this very commit goes on from there.
-    fitting = [c for c in candidates if branch is not None or history.is_ancestor(head, c.commit)]
+    # Without a branch, or with what is not committed, nothing can be merged: only what was built on this very
+    # commit goes on from there.
+    merges = branch is not None and not snapshot
+    fitting = [c for c in candidates if merges or history.is_ancestor(head, c.commit)]
     # The newest holds the older ones, unless the person let them part.
     newest = max(fitting, key=lambda left: left.build, default=None)
     # Where the branch has commits of the person's since, advancing finds that it moved, merges and verifies.
     at = history.merge_base(head, newest.commit) if newest is not None else None
     if newest is None or at is None:
         others = tuple(left.shown for left in candidates)
-        return TakenUp(head, Target(branch, head, advance), tuple(obsolete), others)
+        target = Target(branch, head, advance, snapshot=snapshot)
+        return TakenUp(head, target, tuple(obsolete), () if snapshot else others)
     taken = [left for left in fitting if history.is_ancestor(left.commit, newest.commit)]
     others = tuple(left.shown for left in candidates if left not in taken)
     updates = tuple(update for left in taken for update in left.refs)
     parked = newest.shown if newest.branch else None
-    return TakenUp(newest.commit, Target(branch, at, advance, updates, parked), tuple(obsolete), others)
+    target = Target(branch, at, advance, updates, parked, snapshot)
+    return TakenUp(newest.commit, target, tuple(obsolete), others)
 
 
-def _left_behind(refs: Mapping[str, str], branch: str | None) -> list[_Left]:
-    place = branch.removeprefix("refs/") if branch is not None else DETACHED
+def _left_behind(refs: Mapping[str, str], place: str) -> list[_Left]:
     found: list[_Left] = []
     for ref, commit in refs.items():
         root = next((root for root in (TIPS, PARKED) if ref.startswith(root)), None)

@@ -306,10 +306,20 @@ def _definition_changes(entry: LockEntry, today: Mapping[str, str]) -> list[Reas
 
 def _need_changes(entry: LockEntry, today: Mapping[str, str]) -> list[Reason]:
     recorded = entry.parts.needs
+    lost = {name: value for name, value in recorded.items() if name not in today}
+    changed = {name for name in recorded if name in today and recorded[name] != today[name]}
+    for name, value in sorted(today.items()):
+        if name in recorded:
+            continue
+        # What made the very same under another name was renamed.
+        renamed = next((other for other, made in lost.items() if made == value), None)
+        if renamed is None:
+            changed.add(name)
+        else:
+            del lost[renamed]
     return [
         Reason(ReasonKind.NEED_CHANGED, name, recorded.get(name), today.get(name))
-        for name in sorted({*recorded, *today})
-        if recorded.get(name) != today.get(name)
+        for name in sorted({*lost, *changed})
     ]
 
 

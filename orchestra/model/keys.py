@@ -29,7 +29,8 @@ class Parts:
 
     `definition`: digests of prompt, command, agent, check and env, apart so that a change can be named.
     `inputs`: state of each file that the task reads and does not write. `needs`: digest of the recorded
-    outputs of each needed task.
+    outputs of each needed task; those digests name paths and contents, so that what the tasks are called is
+    no part of the key.
     """
 
     definition: Mapping[str, str]
@@ -39,7 +40,7 @@ class Parts:
     @property
     def key(self) -> str:
         """The action key, tagged with its version."""
-        value = [dict(self.definition), dict(self.inputs), dict(self.needs)]
+        value = [dict(self.definition), dict(self.inputs), sorted(self.needs.values())]
         return f"{KEY_VERSION}:{digest(value)}"
 
 

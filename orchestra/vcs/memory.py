@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from orchestra.model.ports import Advance, CommitRequest, Merged, PastChange, RefUpdate
+from orchestra.model.ports import Advance, CommitRequest, Merged, PastChange, RefUpdate, Store
 from orchestra.model.trees import FileState, Tree, differences
 
 REGULAR = "100644"
@@ -25,18 +25,18 @@ class _Commit:
 
 @dataclass(slots=True)
 class MemoryGit:
-    """Implements the Git protocol on dictionaries."""
+    """Implements Git and Past on dictionaries.
 
+    Laid over the repository `behind` it, it knows all that is there, and changes nothing of it.
+    """
+
+    behind: Store | None = None
     trees: dict[str, Mapping[str, FileState]] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     commits: dict[str, _Commit] = field(default_factory=dict)
     refs: dict[str, str] = field(default_factory=dict)
     _count: int = 0
-
-    def seed(self, tree: Tree, blobs: Mapping[str, bytes]) -> None:
-        """Take over a commit of another repository, with the contents that will be read."""
-        self.commits[tree.commit] = _Commit(self._store(tree.files), (), "")
-        self.blobs.update(blobs)
+    _gone: set[str] = field(default_factory=set)
 
     def write(self, content: bytes) -> str:
         """Store a blob; gives its id."""
@@ -59,7 +59,9 @@ class MemoryGit:
         """See `orchestra.model.ports.Git`."""
         if ref in self.refs:
             return self.refs[ref]
-        return ref if ref in self.commits else None
+        if ref in self.commits:
+            return ref
+        return None if self.behind is None or ref in self._gone else self.behind.resolve(ref)
 
     def tree(self, commit: str) -> Tree:
         """See `orchestra.model.ports.Git`."""
@@ -67,6 +69,9 @@ class MemoryGit:
 
     def read(self, ids: Sequence[str]) -> tuple[bytes, ...]:
         """See `orchestra.model.ports.Git`."""
+        missing = [object_id for object_id in ids if object_id not in self.blobs]
+        if missing and self.behind is not None:
+            self.blobs.update(zip(missing, self.behind.read(missing), strict=True))
         return tuple(self.blobs[object_id] for object_id in ids)
 
     def merge(self, base: str, ours: str, theirs: str) -> Merged:
@@ -102,19 +107,20 @@ class MemoryGit:
 
     def update_refs(self, updates: tuple[RefUpdate, ...]) -> bool:
         """See `orchestra.model.ports.Git`."""
-        if any(not update.force and self.refs.get(update.ref) != update.old for update in updates):
+        if any(not update.force and self._ref(update.ref) != update.old for update in updates):
             return False
         for update in updates:
             if update.new is None:
                 self.refs.pop(update.ref, None)
+                self._gone.add(update.ref)
             else:
                 self.refs[update.ref] = update.new
         return True
 
     def advance(self, branch: str, old: str, new: str) -> Advance:
         """See `orchestra.model.ports.Git`."""
-        if self.refs.get(branch) != old:
-            head = self.refs.get(branch)
+        head = self._ref(branch)
+        if head != old:
             if head is None:
                 return Advance(False)
             descends = self.is_ancestor(old, head)
@@ -124,6 +130,8 @@ class MemoryGit:
 
     def is_ancestor(self, old: str, new: str) -> bool:
         """See `orchestra.model.ports.Past`."""
+        if self.behind is not None and new not in self.commits:
+            return self.behind.is_ancestor(old, new)
         return old in self._history(new)
 
     def merge_base(self, one: str, other: str) -> str | None:
@@ -135,13 +143,21 @@ class MemoryGit:
     def refs_below(self, *prefixes: str) -> Mapping[str, str]:
         """See `orchestra.model.ports.Past`."""
         roots = tuple(prefix.rstrip("/") + "/" for prefix in prefixes)
-        return {ref: commit for ref, commit in sorted(self.refs.items()) if ref.startswith(roots)}
+        refs = {ref: commit for ref, commit in sorted(self.refs.items()) if ref.startswith(roots)}
+        if self.behind is not None:
+            others = self.behind.refs_below(*prefixes).items()
+            refs = {ref: commit for ref, commit in others if ref not in self._gone} | refs
+        return refs
 
     def changes(self, commit: str, folder: str) -> Mapping[str, tuple[PastChange, ...]]:
         """See `orchestra.model.ports.Past`."""
         found: dict[str, list[PastChange]] = {}
         at: str | None = commit
         while at is not None:
+            if self.behind is not None and at not in self.commits:
+                for path, earlier in self.behind.changes(at, folder).items():
+                    found.setdefault(path, []).extend(earlier)
+                break
             parents = self.commits[at].parents
             parent = parents[0] if parents else None
             before = self.tree(parent) if parent is not None else Tree("", {})
@@ -154,14 +170,25 @@ class MemoryGit:
 
     def message(self, commit: str) -> str:
         """See `orchestra.model.ports.Past`."""
+        if self.behind is not None and commit not in self.commits:
+            return self.behind.message(commit)
         return self.commits[commit].message
 
     def parents(self, commit: str) -> tuple[str, ...]:
         """See `orchestra.model.ports.Past`."""
+        if self.behind is not None and commit not in self.commits:
+            return self.behind.parents(commit)
         return self.commits[commit].parents
 
+    def _ref(self, ref: str) -> str | None:
+        return self.refs[ref] if ref in self.refs else self.resolve(ref)
+
     def _tree_id(self, name: str) -> str:
-        return self.commits[name].tree if name in self.commits else name
+        if name in self.commits:
+            return self.commits[name].tree
+        if name not in self.trees and self.behind is not None:
+            self.trees[name] = self.behind.tree(name).files
+        return name
 
     def _store(self, files: Mapping[str, FileState]) -> str:
         text = "\0".join(f"{path}\t{files[path]}" for path in sorted(files))
@@ -187,5 +214,5 @@ class MemoryGit:
             name = todo.pop()
             if name not in seen:
                 seen.add(name)
-                todo += self.commits[name].parents
+                todo += self.commits[name].parents if name in self.commits else ()
         return seen

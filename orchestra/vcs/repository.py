@@ -241,6 +241,12 @@ class Repository:
         """A commit that keeps what an attempt did: never signed, since it is no commit of the person's."""
         return self._commit_tree(tree, parents, message, sign=False)
 
+    def keep_snapshot(self, tree: str, parent: str) -> str:
+        """A commit that holds a snapshot of the checkout: in nobody's name and without a time, so that the same
+        state gives the same commit.
+        """
+        return self._bare_commit(tree, parent)
+
     def identity_problem(self) -> str | None:
         """Why commits cannot be made in the person's name, None where they can."""
         done = self.command.run("var", "GIT_COMMITTER_IDENT", allow=(0, 1, 128))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from orchestra.integration.refs import CAPTURED, REJECTED, RESULTS
@@ -150,6 +152,17 @@ def test_a_renamed_prompt_keeps_its_result_also_in_a_clone() -> None:
         assert set(world.entries()) == {"old", "new"}
         assert world.entries()["new"].created == {"f"}
         world.build_nothing()
+
+
+def test_who_needs_a_renamed_task_stays_fresh_and_another_need_of_other_work_does_not_pass_for_it() -> None:
+    world = World.of(task("old", write=("f",), text="Do it."), task("b", write=("g",), needs=("old",)))
+    world.build()
+    b = world.manifest.tasks[1]
+    world.retask(task("new", write=("f",), text="Do it."), replace(b, needs=("new",)))
+    assert world.build().finals == {"new": "replayed", "b": "fresh"}
+    world.build_nothing()
+    world.retask(*world.manifest.tasks[:1], task("c", write=("h",)), replace(b, needs=("c",)))
+    assert set(world.build().ran) == {"b", "c"}
 
 
 def test_two_tasks_of_the_same_words_are_two_tasks() -> None:
