@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Protocol
 
 MAX_PATTERN = 4096
 """The longest pattern that is accepted, in characters."""
@@ -119,6 +120,10 @@ class Item:
     skip: int = 0
 
 
+Segment = tuple[Item, ...] | None
+"""The items of one segment; None is `**`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """A compiled pattern. `literal_prefix` is its text up to the first wildcard."""
@@ -126,7 +131,9 @@ class Pattern:
     text: str
     literal_prefix: str
     items: tuple[Item, ...] = field(repr=False, compare=False)
-    _regex: re.Pattern[str] = field(repr=False, compare=False)
+    _segments: tuple[Segment, ...] = field(repr=False, compare=False)
+    _inside: bool = field(repr=False, compare=False)
+    _compiled: list[re.Pattern[str]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def is_literal(self) -> bool:
@@ -135,7 +142,10 @@ class Pattern:
 
     def matches(self, path: str) -> bool:
         """Whether it matches that path of a file."""
-        return self._regex.match(path) is not None
+        if not self._compiled:
+            # Only now: most patterns of a manifest are ordered and never matched, and `re` takes its time.
+            self._compiled.append(re.compile(_regex(self._segments, self._inside), re.DOTALL))
+        return self._compiled[0].match(path) is not None
 
     def sample(self) -> str:
         """A short path that it matches, with `x` for wildcards."""
@@ -154,11 +164,7 @@ class Pattern:
 
     def overlaps(self, other: Pattern) -> bool:
         """Whether there is a path that both match."""
-        return _prefixes_agree(self, other) and _overlap(self, other)
-
-
-Segment = tuple[Item, ...] | None
-"""The items of one segment; None is `**`."""
+        return prefixes_agree(self, other) and items_meet(self, other)
 
 
 @lru_cache(maxsize=8192)
@@ -173,10 +179,10 @@ def compile_pattern(text: str) -> Pattern:
         # `a/**` is what lies below `a`, and `a/**/` what lies below the folders below it.
         names = [*names, "*"] if inside else names[:-1]
         inside = True
-    segments = [None if name == "**" else _segment_items(name) for name in names]
+    segments = tuple(None if name == "**" else _segment_items(name) for name in names)
     wildcard = re.search(r"[*?\[]", text)
     prefix = text[: wildcard.start()] if wildcard else text.rstrip("/")
-    return Pattern(text, prefix, _items(segments, inside), re.compile(_regex(segments, inside), re.DOTALL))
+    return Pattern(text, prefix, _items(segments, inside), segments, inside)
 
 
 def _names(text: str) -> list[str]:
@@ -226,12 +232,17 @@ def _segment_items(segment: str) -> tuple[Item, ...]:
             chars, at = _char_class(segment, at)
             items.append(Item(chars))
         else:
-            items.append(Item(Chars(((ord(char), ord(char)),))))
+            items.append(_literal(char))
             at += 1
     if all(item.many for item in items):
         # No name is empty: a segment of stars alone takes one character at least.
         return (Item(ANY), Item(ANY, many=True))
     return tuple(items)
+
+
+@lru_cache(maxsize=1024)
+def _literal(char: str) -> Item:
+    return Item(Chars(((ord(char), ord(char)),)))
 
 
 def _char_class(segment: str, start: int) -> tuple[Chars, int]:
@@ -260,7 +271,7 @@ def _char_class(segment: str, start: int) -> tuple[Chars, int]:
     return Chars(tuple(ranges), negated), at + 1
 
 
-def _items(segments: list[Segment], inside: bool) -> tuple[Item, ...]:
+def _items(segments: tuple[Segment, ...], inside: bool) -> tuple[Item, ...]:
     """The automaton of a pattern; `inside`: it matches only what lies below."""
     items: list[Item] = []
     for segment in segments:
@@ -275,7 +286,7 @@ def _items(segments: list[Segment], inside: bool) -> tuple[Item, ...]:
     return (*items, *below)
 
 
-def _regex(segments: list[Segment], inside: bool) -> str:
+def _regex(segments: tuple[Segment, ...], inside: bool) -> str:
     """A regular expression for the beginning of a path.
 
     What stands between two stars, and between two `**`, is matched where it comes first and then kept (`?>`):
@@ -307,14 +318,28 @@ def _segment_regex(segment: tuple[Item, ...]) -> str:
     return "".join((first, *(f"(?>[^/]*?{chunk})" for chunk in middle), "[^/]*", last))
 
 
-def _prefixes_agree(one: Pattern, other: Pattern) -> bool:
+class Automaton(Protocol):
+    """What overlap is decided on: items, and the text that all words begin with."""
+
+    @property
+    def literal_prefix(self) -> str:
+        """The text up to the first wildcard."""
+        ...
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """The items, one after the other."""
+        ...
+
+
+def prefixes_agree(one: Automaton, other: Automaton) -> bool:
     """A cheap test that settles most pairs: literal beginnings that differ never meet."""
     shorter = min(len(one.literal_prefix), len(other.literal_prefix))
     return one.literal_prefix[:shorter] == other.literal_prefix[:shorter]
 
 
 @lru_cache(maxsize=65536)
-def _overlap(one: Pattern, other: Pattern) -> bool:
+def items_meet(one: Automaton, other: Automaton) -> bool:
     """Whether the languages of two patterns share a word: a walk over the product of their automata.
 
     Items only lead onwards or to themselves. So the positions of `one` are taken in order, each with the set
