@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from itertools import product
 from pathlib import Path
 
 import pathspec
@@ -20,7 +21,7 @@ from orchestra.model.patterns import (
     compile_pattern,
 )
 
-from .naive_patterns import all_paths, all_texts, naive_match
+from .naive_patterns import Reader, all_paths, all_texts, naive_match, naive_overlap
 
 # --- what they match -----------------------------------------------------------------------------------------
 
@@ -231,6 +232,67 @@ def test_overlap_is_exact_with_classes() -> None:
     firsts = ("", "a", "*", "?", "[ab]", "[!a]", "[!ab]", "[b-c]", "a/", "**/", "*/")
     seconds = ("a", "[ab]", "[!a]", "[!abc]", "[!b-c]", "[!ab]*", "[bc]", "**", "*[c]")
     assert_exact(valid([f + s for f in firsts for s in seconds]), all_paths("abcd", 6))
+
+
+TOKENS = ("a", "b", "/", "*", "?", "**", "[ab]", "[!a]")
+LETTERS = "abc"
+"""One letter for each set of letters that those tokens tell apart."""
+
+
+def patterns_of(tokens: tuple[str, ...], most: int) -> list[Pattern]:
+    """Every pattern of up to that many tokens, one for each that means something else."""
+    texts = ("".join(some) for count in range(1, most + 1) for some in product(tokens, repeat=count))
+    return list({compiled.items: compiled for compiled in valid(list(dict.fromkeys(texts)))}.values())
+
+
+@pytest.mark.parametrize(
+    ("tokens", "most", "at_least"), [(TOKENS, 3, 300), (("a", "/", "*", "**", "[!a]"), 4, 200)]
+)
+def test_every_pattern_of_some_tokens_overlaps_just_where_it_should(
+    tokens: tuple[str, ...], most: int, at_least: int
+) -> None:
+    """The proof of overlap on a small alphabet, in three steps, each by what is simpler than the last.
+
+    What a pattern matches is the naive match, on every path up to a length. On the same paths the naive reader,
+    which knows no length, says the same. And every pair of patterns overlaps where both match one of the paths,
+    or, where there is none, as two naive readers decide who read paths of all lengths.
+    """
+    patterns = patterns_of(tokens, most)
+    assert len(patterns) >= at_least
+    paths = all_paths(LETTERS, 4)
+    readers = [Reader(pattern.text) for pattern in patterns]
+    masks = []
+    for pattern, reader in zip(patterns, readers, strict=True):
+        mask = 0
+        for at, path in enumerate(paths):
+            matched = naive_match(pattern.text, path)
+            assert pattern.matches(path) is matched, (pattern.text, path)
+            assert accepts(reader, path) is matched, (pattern.text, path)
+            mask |= matched << at
+        masks.append(mask)
+    for at, (one, reader, met) in enumerate(zip(patterns, readers, masks, strict=True)):
+        for other, other_reader, other_met in zip(patterns[at:], readers[at:], masks[at:], strict=True):
+            expected = bool(met & other_met) or naive_overlap(reader, other_reader, LETTERS)
+            assert one.overlaps(other) is expected, (one.text, other.text)
+
+
+def accepts(reader: Reader, path: str) -> bool:
+    states = reader.start
+    for char in path:
+        states = reader.step(states, char)
+    return reader.accepts(states)
+
+
+LONGER = (
+    st.lists(st.sampled_from(TOKENS), min_size=3, max_size=9).map("".join).filter(lambda t: bool(valid([t])))
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(LONGER, LONGER)
+def test_longer_patterns_overlap_just_where_they_should(one: str, other: str) -> None:
+    expected = naive_overlap(Reader(one), Reader(other), LETTERS)
+    assert compile_pattern(one).overlaps(compile_pattern(other)) is expected
 
 
 @settings(max_examples=150, deadline=None)
