@@ -1,7 +1,8 @@
 """Which tasks' claims overlap: pairs of writer and reader, and of writer and writer, in manifest order.
 
 Candidates are found by literal folders first, so that a thousand tasks with claims of their own do not cost a
-million comparisons; each candidate pair is then decided exactly by the patterns.
+million comparisons; each candidate pair is then decided by the folded patterns: exactly but for twins, paths
+that some machines take for one file, so that the order of tasks is the same on all of them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from orchestra.model.patterns import Pattern, compile_pattern
+from orchestra.model.folding import FoldedPattern, fold_pattern
+from orchestra.model.patterns import compile_pattern
 from orchestra.model.tasks import EVERYTHING, Task
 
 
@@ -23,11 +25,11 @@ class ClaimIndex:
         self._readers = _PatternIndex()
         for rank, task in enumerate(tasks):
             for text in ordering_writes(task):
-                self._writers.add(rank, compile_pattern(text))
+                self._writers.add(rank, _folded(text))
             for text in task.claims.shared:
-                self._sharers.add(rank, compile_pattern(text))
+                self._sharers.add(rank, _folded(text))
             for text in ordering_reads(task):
-                self._readers.add(rank, compile_pattern(text))
+                self._readers.add(rank, _folded(text))
 
     def writers_and_readers(self) -> Iterator[tuple[int, int]]:
         """(writer, reader) where a write pattern of one meets a read pattern of the other.
@@ -38,7 +40,7 @@ class ClaimIndex:
         for rank, task in enumerate(self._tasks):
             readers: set[int] = set()
             for text in (*ordering_writes(task), *task.claims.shared):
-                readers |= self._readers.overlapping(compile_pattern(text))
+                readers |= self._readers.overlapping(_folded(text))
             if task.claims.write is None:
                 # Whatever a task with unknown claims writes, one that reads everything reads it.
                 readers |= set(everything)
@@ -53,10 +55,10 @@ class ClaimIndex:
         for rank, task in enumerate(self._tasks):
             others = set(range(len(self._tasks))) if rank in alone else set(alone)
             for text in ordering_writes(task):
-                others |= self._writers.overlapping(compile_pattern(text))
-                others |= self._sharers.overlapping(compile_pattern(text))
+                others |= self._writers.overlapping(_folded(text))
+                others |= self._sharers.overlapping(_folded(text))
             for text in task.claims.shared:
-                others |= self._writers.overlapping(compile_pattern(text))
+                others |= self._writers.overlapping(_folded(text))
             yield from ((rank, other) for other in sorted(others) if other > rank)
 
     def sharers(self) -> Iterator[tuple[int, int]]:
@@ -64,7 +66,7 @@ class ClaimIndex:
         for rank, task in enumerate(self._tasks):
             others: set[int] = set()
             for text in task.claims.shared:
-                others |= self._sharers.overlapping(compile_pattern(text))
+                others |= self._sharers.overlapping(_folded(text))
             yield from ((rank, other) for other in sorted(others) if other > rank)
 
 
@@ -90,20 +92,24 @@ def _reads_everything(task: Task) -> bool:
     return EVERYTHING in task.claims.read
 
 
+def _folded(text: str) -> FoldedPattern:
+    return fold_pattern(compile_pattern(text))
+
+
 class _PatternIndex:
     """Patterns by the folders that they name before the first wildcard."""
 
     def __init__(self) -> None:
-        self._at: dict[tuple[str, ...], list[tuple[int, Pattern]]] = defaultdict(list)
-        self._below: dict[tuple[str, ...], list[tuple[int, Pattern]]] = defaultdict(list)
+        self._at: dict[tuple[str, ...], list[tuple[int, FoldedPattern]]] = defaultdict(list)
+        self._below: dict[tuple[str, ...], list[tuple[int, FoldedPattern]]] = defaultdict(list)
 
-    def add(self, rank: int, pattern: Pattern) -> None:
+    def add(self, rank: int, pattern: FoldedPattern) -> None:
         folders = _folders(pattern)
         self._at[folders].append((rank, pattern))
         for depth in range(len(folders) + 1):
             self._below[folders[:depth]].append((rank, pattern))
 
-    def overlapping(self, pattern: Pattern) -> set[int]:
+    def overlapping(self, pattern: FoldedPattern) -> set[int]:
         """The tasks one of whose patterns meets this one."""
         folders = _folders(pattern)
         found: set[int] = set()
@@ -116,7 +122,7 @@ class _PatternIndex:
         return found
 
 
-def _folders(pattern: Pattern) -> tuple[str, ...]:
+def _folders(pattern: FoldedPattern) -> tuple[str, ...]:
     """The whole segments before the first wildcard."""
     segments = pattern.literal_prefix.split("/")
     if pattern.is_literal:

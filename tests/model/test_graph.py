@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from orchestra.model.errors import ExitStatus, OrchestraError
 from orchestra.model.graph import EdgeKind, Graph, build_graph
 from orchestra.model.overlap import ClaimIndex
-from orchestra.model.tasks import Task
+from orchestra.model.tasks import Access, Inferred, Task
 
-from .kit import PATTERNS, numbered, task, task_sets
-from .naive_graph import NaiveGraph, meet, reads_after, write_alike
+from .claim_sets import claim_sets
+from .kit import PATTERNS, numbered, task
+from .naive_graph import NaiveGraph, meet, reads_after, share, write_alike
 
 
 def pairs(graph: Graph, kind: EdgeKind) -> set[tuple[str, str]]:
@@ -23,7 +24,7 @@ def pairs(graph: Graph, kind: EdgeKind) -> set[tuple[str, str]]:
 
 
 @settings(max_examples=200, deadline=None)
-@given(task_sets())
+@given(claim_sets())
 def test_edges_are_those_of_the_design(tasks: tuple[Task, ...]) -> None:
     graph, naive = build_graph(tasks), NaiveGraph(tasks)
     assert pairs(graph, EdgeKind.NEED) == naive.needs
@@ -31,6 +32,7 @@ def test_edges_are_those_of_the_design(tasks: tuple[Task, ...]) -> None:
     assert {(edge.first, edge.then) for edge in graph.dropped} == naive.dropped
     assert {edge.kind for edge in graph.dropped} <= {EdgeKind.READ}
     assert pairs(graph, EdgeKind.WRITE) == naive.writes
+    assert pairs(graph, EdgeKind.SHARE) == naive.shares
     names = [each.name for each in tasks]
     assert list(graph.order) == naive.order(names)
     for name in names:
@@ -41,7 +43,7 @@ def test_edges_are_those_of_the_design(tasks: tuple[Task, ...]) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(task_sets())
+@given(claim_sets())
 def test_what_follows_from_the_edges(tasks: tuple[Task, ...]) -> None:
     """The promises that the rest of the program builds on, whatever the edges are."""
     graph = build_graph(tasks)
@@ -57,9 +59,12 @@ def test_what_follows_from_the_edges(tasks: tuple[Task, ...]) -> None:
         for other in tasks[at + 1 :]:
             ordered = other.name in graph.after(one.name) or one.name in graph.after(other.name)
             assert ordered or not write_alike(one, other), "two writers of one file may run at once"
+            assert ordered or not share(one, other), (
+                "which of two that share lands first depends on the clock"
+            )
 
 
-@given(task_sets(circles=True))
+@given(claim_sets(circles=True))
 @settings(max_examples=150, deadline=None)
 def test_circles_of_needs_are_named(tasks: tuple[Task, ...]) -> None:
     circular = NaiveGraph(tasks).circle
@@ -96,7 +101,7 @@ def test_a_circle_behind_many_ways_is_found_soon() -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(task_sets())
+@given(claim_sets())
 def test_the_index_finds_the_pairs_that_brute_force_finds(tasks: tuple[Task, ...]) -> None:
     index = ClaimIndex(tasks)
     numbers = range(len(tasks))
@@ -104,6 +109,8 @@ def test_the_index_finds_the_pairs_that_brute_force_finds(tasks: tuple[Task, ...
     writers = [(o, t) for o in numbers for t in numbers if o < t and write_alike(tasks[o], tasks[t])]
     assert list(index.writers_and_readers()) == readers
     assert list(index.writers_and_writers()) == writers
+    sharers = [(o, t) for o in numbers for t in numbers if o < t and share(tasks[o], tasks[t])]
+    assert list(index.sharers()) == sharers
 
 
 @given(st.sampled_from(PATTERNS), st.sampled_from(PATTERNS))
@@ -179,6 +186,56 @@ def test_exclusive_excludes_even_what_writes_nothing() -> None:
 def test_a_task_that_reads_what_it_writes_does_not_wait_for_itself() -> None:
     graph = graph_of(task("format", run="fmt", write=("src/**",), read=("src/**",)))
     assert graph.edges == () and graph.dropped == ()
+
+
+def test_who_shares_runs_side_by_side_and_lands_in_manifest_order() -> None:
+    graph = graph_of(*(task(name, write=(), shared=("CHANGELOG.md",)) for name in ("c", "a", "b")))
+    assert edges_of(graph) == {"c shared a", "c shared b", "a shared b"}
+    assert graph.order == ("c", "a", "b") and graph.before("b") == {"a", "c"}
+
+
+def test_who_claims_for_itself_what_others_share_goes_alone() -> None:
+    graph = graph_of(
+        task("one", write=("a",), shared=("log",)), task("two", write=("b",), shared=("log",)),
+        task("own", write=("log",)),
+    )  # fmt: skip
+    assert edges_of(graph) == {"one write-write own", "two write-write own", "one shared two"}
+
+
+def test_what_is_shared_is_read_after_all_who_write_it() -> None:
+    graph = graph_of(
+        task("reader", write=("out",), read=("log",)), *(task(n, write=(), shared=("log",)) for n in "ab")
+    )
+    assert edges_of(graph) == {"a write-read reader", "b write-read reader", "a shared b"}
+
+
+def test_sharing_comes_last_and_yields_to_all_other_order() -> None:
+    """By manifest order the first would land first; by what it reads it must not."""
+    first = task("first", write=(), shared=("log",), read=("b",))
+    graph = graph_of(first, task("second", write=("b",), shared=("log",)))
+    assert edges_of(graph) == {"second write-read first"} and graph.dropped == ()
+
+
+def test_inferred_claims_order_as_declared_ones_do() -> None:
+    def inferred(name: str, **found: str) -> Task:
+        accesses: tuple[Access, ...] = ("write", "read")
+        return task(
+            name, inferred=tuple(Inferred(found[each], each, 1, "") for each in accesses if each in found)
+        )
+
+    graph = graph_of(
+        inferred("reader", read="src/a.py"),
+        inferred("writer", write="src/a.py"),
+        inferred("other", write="src/*"),
+    )
+    assert edges_of(graph) == {
+        "writer write-read reader", "other write-read reader", "writer write-write other",
+    }  # fmt: skip
+
+
+def test_twins_are_one_file_to_the_order_on_every_machine() -> None:
+    graph = graph_of(task("b", write=("Src/a.py",)), task("a", write=("src/A.py",)))
+    assert edges_of(graph) == {"b write-write a"}
 
 
 def test_with_needs_takes_needs_only() -> None:
