@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 import pytest
@@ -16,8 +17,9 @@ open("notes.txt", "w").write("\\n".join(lines) + "\\n")
 EOF
 """
 
-# Not a wait for something: the task that outlasts all others is part of the duel.
-HANG_SECONDS = 6
+# Not a wait for something: the task that outlasts all others is part of the duel. Told by the process that tests,
+# so that what another duel beside this one left or runs is never taken for ours.
+HANG = f"sleep 6.{os.getpid():07}"
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def duel(scratch: Scratch) -> Scratch:
     scratch.prompt("gamma", "grep -c alpha notes.txt > gamma.txt", "Write down alpha", needs=["alpha"])
     scratch.prompt("breaker", "sed 's/a + b/a - b/' calc.py > c && mv c calc.py", "Break the tests")
     scratch.prompt("noop", "true", "Change nothing")
-    scratch.prompt("hang", f"sleep {HANG_SECONDS}; echo done > hang.txt", "Take long")
+    scratch.prompt("hang", f"{HANG}; echo done > hang.txt", "Take long")
     scratch.commit("the duel")
     scratch.write("README.md", "dirty\n")
     scratch.write("untracked.txt", "untracked\n")
@@ -45,7 +47,6 @@ def duel(scratch: Scratch) -> Scratch:
 
 
 def test_the_duel(duel: Scratch) -> None:
-    processes = sleeping()
     called = duel.orchestra("build", "-j", "6", "--json")
     finished = called.finished
     assert called.status == 1
@@ -67,7 +68,7 @@ def test_the_duel(duel: Scratch) -> None:
     assert duel.git("status", "--porcelain") == "M README.md\n?? untracked.txt"
     assert_branch_is_green(duel)
     assert_nothing_left(duel)
-    assert sleeping() == processes
+    assert hanging() == []
 
     second = duel.orchestra("build", "--json")
     assert second.status == 1
@@ -77,7 +78,7 @@ def test_the_duel(duel: Scratch) -> None:
 
 
 def test_the_summary_names_the_culprit_and_what_to_type(duel: Scratch) -> None:
-    called = duel.orchestra("build", "-j", "6")
+    called = duel.orchestra("build", "-j", "6", "alpha", "breaker", "noop")
     assert called.status == 1
     assert "rejected" in called.stdout and "breaker" in called.stdout
     assert "AssertionError: -1 != 5" in called.stdout
@@ -106,7 +107,7 @@ def assert_nothing_left(scratch: Scratch) -> None:
     assert not list((scratch.root / ".git").rglob("*.lock"))
 
 
-def sleeping() -> str:
-    """The processes of this machine that look like the hanging task."""
+def hanging() -> list[str]:
+    """The processes of this machine that are our hanging task."""
     listed = subprocess.run(["ps", "-A", "-o", "args="], capture_output=True, text=True, check=True).stdout
-    return "\n".join(line for line in listed.splitlines() if line.startswith(f"sleep {HANG_SECONDS}"))
+    return [line for line in listed.splitlines() if line.startswith(HANG)]
