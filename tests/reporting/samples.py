@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -96,8 +97,9 @@ def values(annotation: Any, field: str = "") -> SearchStrategy[Any]:
     return plain[annotation]()
 
 
-def instances(of: type[Any]) -> SearchStrategy[Any]:
-    """Any instance of a dataclass of the model."""
+@cache
+def instances(of: Any) -> SearchStrategy[Any]:
+    """Any instance of a dataclass of the model; made once a type, since to read annotations takes time."""
     hints = get_type_hints(of)
     given = {item.name: values(hints[item.name], item.name) for item in fields(of)}
     if of is Note:
@@ -113,7 +115,8 @@ def kinds() -> tuple[type[Event], ...]:
 
 def events() -> SearchStrategy[Event]:
     """Any event of any kind."""
-    return st.one_of([instances(kind) for kind in kinds()])
+    every: tuple[Any, ...] = kinds()
+    return st.one_of([instances(kind) for kind in every])
 
 
 def histories() -> SearchStrategy[list[Event]]:

@@ -153,11 +153,17 @@ def test_json_tells_unknown_claims_from_none() -> None:
     assert [item["write"] for item in claims] == [None, []]
 
 
+STATES, ANY_PARTS = st.sampled_from(State), instances(Parts)
+REASONS, NOTES = (st.lists(instances(kind), max_size=4).map(tuple) for kind in (Reason, Note))
+
+
 @st.composite
 def situations(draw: st.DrawFn) -> tuple[tuple[Task, ...], dict[str, Decision], dict[str, tuple[str, str]]]:
     """Tasks with foreign names, any decisions about them, any last outcomes."""
     names = draw(st.lists(texts().filter(bool), max_size=4, unique=True))
-    every = {name: draw(instances(Decision)) for name in names}
+    decisions = {
+        name: Decision(name, *(draw(part) for part in (STATES, ANY_PARTS, REASONS, NOTES))) for name in names
+    }
     tasks = tuple(
         Task(
             name,
@@ -171,9 +177,6 @@ def situations(draw: st.DrawFn) -> tuple[tuple[Task, ...], dict[str, Decision], 
         )
         for index, name in enumerate(names)
     )
-    decisions = {
-        name: Decision(name, made.state, made.parts, made.reasons, made.notes) for name, made in every.items()
-    }
     last = (
         draw(
             st.dictionaries(
