@@ -1,4 +1,4 @@
-"""The contract of the Git protocol, held by the repository (also one of SHA-256) and by its double in memory."""
+"""The contract of the seams Git and Past, held by the repository (also one of SHA-256) and by its double in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestra.model.ports import CommitRequest, Git, RefUpdate
+from orchestra.model.ports import CommitRequest, Git, Past, PastChange, RefUpdate
 from orchestra.vcs.memory import MemoryGit
 from tests.vcs.kit import Person
 
@@ -21,16 +21,25 @@ KINDS = ("memory", "sha1", "sha256")
 
 
 class Store:
-    """A Git with one empty commit, filled by the protocol alone."""
+    """A Git with one empty commit, filled by the protocol alone, and what it remembers."""
 
-    def __init__(self, git: Git, root: str) -> None:
+    def __init__(self, git: Git, past: Past, root: str) -> None:
         self.git = git
+        self.past = past
         self.root = root
+        self.joined = 0
 
     def commit(self, files: Mapping[str, bytes | None], on: str | None = None) -> str:
         """A commit on another (the empty one) that writes these files, and removes those that are None."""
         parent = on or self.root
         return self.git.commit(CommitRequest(parent, (parent,), "A change\n", tuple(files.items())))
+
+    def join(self, *parents: str, files: Mapping[str, bytes | None] | None = None) -> str:
+        """A commit on these parents (none: a root) with the tree of the first, or an empty one, and these files."""
+        # Numbered, since for git what is alike and of the same second is one commit.
+        self.joined += 1
+        tree, message = parents[0] if parents else self.root, f"Joined {self.joined}\n"
+        return self.git.commit(CommitRequest(tree, parents, message, tuple((files or {}).items())))
 
     def files(self, tree: str | None) -> dict[str, bytes]:
         """The contents of the files of a commit or tree, all of which are regular."""
@@ -43,10 +52,11 @@ class Store:
 def make_store(kind: str, folder: Path) -> Store:
     if kind == "memory":
         memory = MemoryGit()
-        return Store(memory, memory.commit_files({}))
+        return Store(memory, memory, memory.commit_files({}))
     person = Person(folder, init=(f"--object-format={kind}",))
     person.git("commit", "--quiet", "--allow-empty", "--message", "nothing yet")
-    return Store(person.repository(), person.head())
+    repository = person.repository()
+    return Store(repository, repository, person.head())
 
 
 @pytest.fixture(params=KINDS)
@@ -285,3 +295,145 @@ def test_a_branch_that_was_deleted_stays_so(store: Store) -> None:
     done = store.git.advance(BRANCH, old, store.commit({"a": b"2\n"}, on=old))
     assert (done.done, done.moved_to) == (False, None)
     assert store.git.resolve(BRANCH) is None
+
+
+# --- the past ------------------------------------------------------------------------------------------------
+
+FOLDER = ".orchestra/lock/"
+ENTRY = f"{FOLDER}é x.json"
+
+
+def test_refs_are_told_below_prefixes_only(store: Store) -> None:
+    one, other = store.commit({"a": b"1\n"}), store.commit({"a": b"2\n"})
+    refs = {"refs/orchestra/tips/b1/x": one, "refs/orchestra/tips/b2": other, "refs/orchestra/parked/b1": one}
+    beside = {"refs/orchestra/tipsy": one, "refs/heads/orchestra/build-1": other}
+    assert store.git.update_refs(tuple(RefUpdate(r, c) for r, c in {**refs, **beside}.items()))
+    assert store.past.refs_below("refs/orchestra/tips/") == {r: c for r, c in refs.items() if "/tips/" in r}
+    assert store.past.refs_below("refs/orchestra/tips/", "refs/orchestra/parked/") == refs
+    assert store.past.refs_below("refs/heads/orchestra/") == {"refs/heads/orchestra/build-1": other}
+    assert store.past.refs_below("refs/orchestra/none/") == {}
+
+
+def test_ancestors_are_found_through_every_parent(store: Store) -> None:
+    first = store.commit({"a": b"1\n"})
+    left, right = store.commit({"b": b"2\n"}, first), store.commit({"c": b"3\n"}, first)
+    merged, apart = store.join(left, right), store.join(files={"a": b"1\n"})
+    for old in (store.root, first, left, right, merged):
+        assert store.past.is_ancestor(old, merged)
+    for old, new in ((merged, left), (left, right), (right, first), (apart, merged), (merged, apart)):
+        assert not store.past.is_ancestor(old, new)
+
+
+def test_the_merge_base_is_the_best_common_ancestor(store: Store) -> None:
+    first = store.commit({"a": b"1\n"})
+    left, right = store.commit({"b": b"2\n"}, first), store.commit({"c": b"3\n"}, first)
+    later = store.commit({"b": b"3\n"}, left)
+    assert store.past.merge_base(later, right) == store.past.merge_base(right, later) == first
+    assert store.past.merge_base(left, later) == store.past.merge_base(later, left) == left
+    assert store.past.merge_base(left, left) == left
+    # What was merged in counts: the newest that both have.
+    assert store.past.merge_base(store.join(right, left), later) == left
+    assert store.past.merge_base(store.join(files={"x": b"1\n"}), later) is None
+    # Where each was merged into the other there are two, and one of them is told.
+    assert store.past.merge_base(store.join(left, right), store.join(right, left)) in (left, right)
+
+
+def test_messages_and_parents_are_told(store: Store) -> None:
+    text = "Título\n\nBody, – with a line.\n\nOrchestra-Task: a b\nOrchestra-Key: k1:0\n"
+    one = store.git.commit(CommitRequest(store.root, (store.root,), text))
+    merged = store.join(one, store.root)
+    assert store.past.message(one) == text
+    assert (store.past.parents(store.root), store.past.parents(one)) == ((), (store.root,))
+    assert store.past.parents(merged) == (one, store.root)
+    assert store.past.parents(store.join(store.root, one)) == (store.root, one)
+
+
+def test_changes_of_files_are_told_newest_first_with_what_was_before(store: Store) -> None:
+    commits = [store.root]
+    for content in (b"1\n", b"2\n", None, b"1\n"):
+        commits.append(store.commit({ENTRY: content, "beside": content}, commits[-1]))
+        commits.append(store.commit({"other": content, ".orchestra/lockers": content}, commits[-1]))
+    states = [store.git.tree(commit).state(ENTRY) for commit in commits]
+    expected = tuple(PastChange(commits[n], commits[n - 1], states[n - 1], states[n]) for n in (7, 5, 3, 1))
+    assert store.past.changes(commits[-1], FOLDER) == {ENTRY: expected}
+    assert store.past.changes(commits[4], FOLDER) == {ENTRY: expected[2:]}
+    assert store.past.changes(store.root, FOLDER) == {}
+    assert expected[0].after == expected[3].after is not None and expected[0].before is None
+
+
+def test_changes_are_those_of_the_first_parents(store: Store) -> None:
+    """What a merge brought in, it brought in: the commits of the other side are not asked."""
+    main = store.commit({"a": b"1\n", f"{FOLDER}x": b"0\n"})
+    side = store.commit({f"{FOLDER}x": b"2\n"}, store.commit({f"{FOLDER}x": b"1\n"}, main))
+    main = store.commit({f"{FOLDER}y": b"1\n"}, main)
+    merged = store.git.merge(store.past.merge_base(main, side) or "", main, side).tree
+    assert merged is not None
+    joined = store.git.commit(CommitRequest(merged, (main, side), "Merged\n"))
+    x, y = (store.past.changes(joined, FOLDER)[f"{FOLDER}{name}"] for name in "xy")
+    assert [change.commit for change in x][:1] == [joined] and len(x) == 2
+    assert (x[0].parent, x[0].before) == (main, store.git.tree(main).state(f"{FOLDER}x"))
+    assert x[0].after == store.git.tree(side).state(f"{FOLDER}x")
+    assert [change.commit for change in y] == [main]
+
+
+def test_a_root_that_holds_files_changed_them(store: Store) -> None:
+    root = store.join(files={ENTRY: b"1\n"})
+    change = PastChange(root, None, None, store.git.tree(root).state(ENTRY))
+    assert store.past.changes(root, FOLDER) == {ENTRY: (change,)}
+
+
+shapes = st.lists(
+    st.tuples(
+        st.lists(st.integers(0, 9), max_size=2), st.sampled_from("xyz"), st.sampled_from([b"1", b"2", None])
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@settings(max_examples=10, deadline=None)
+@given(shapes)
+def test_whatever_the_history_both_tell_the_same(
+    both: tuple[Store, Store], shape: list[tuple[list[int], str, bytes | None]]
+) -> None:
+    """Commit by commit the same history in both: then every answer is the same, with the ids translated."""
+    memory, real = both
+    ids = {memory.root: real.root}
+    commits = [memory.root]
+    for chosen, name, content in shape:
+        parents = tuple(dict.fromkeys(commits[number % len(commits)] for number in chosen))
+        edits = {f"{FOLDER}{name}": content, name: content}
+        made = memory.join(*parents, files=edits)
+        ids[made] = real.join(*(ids[parent] for parent in parents), files=edits)
+        commits.append(made)
+    for one in commits:
+        assert real.past.parents(ids[one]) == tuple(ids[parent] for parent in memory.past.parents(one))
+        assert translated(memory, one, ids) == real.past.changes(ids[one], FOLDER)
+        for other in commits[-1:]:
+            assert memory.past.is_ancestor(one, other) == real.past.is_ancestor(ids[one], ids[other])
+            base = memory.past.merge_base(one, other)
+            found = real.past.merge_base(ids[one], ids[other])
+            assert (base is None) == (found is None)
+            if base is not None and ids[base] != found:
+                assert both_are_best(real, ids[base], found or "")
+
+
+def translated(memory: Store, commit: str, ids: Mapping[str, str]) -> dict[str, tuple[PastChange, ...]]:
+    """The changes that the double tells, with the ids of the real commits."""
+    return {
+        path: tuple(PastChange(ids[c.commit], c.parent and ids[c.parent], c.before, c.after) for c in changes)
+        for path, changes in memory.past.changes(commit, FOLDER).items()
+    }
+
+
+def both_are_best(store: Store, one: str, other: str) -> bool:
+    """Whether neither of two common ancestors is in the history of the other, so that either may be told."""
+    return not store.past.is_ancestor(one, other) and not store.past.is_ancestor(other, one)
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Store]:
+    """The double and a repository, for examples that only add to them."""
+    return make_store("memory", tmp_path_factory.mktemp("memory")), make_store(
+        "sha1", tmp_path_factory.mktemp("both")
+    )
