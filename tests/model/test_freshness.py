@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestra.model.entries import LockEntry
-from orchestra.model.freshness import Decision, Reason, ReasonKind, Situation, State, decide, decide_all
+from orchestra.model.entries import LockEntry, lock_path
+from orchestra.model.freshness import (
+    Decision,
+    Landing,
+    Reason,
+    ReasonKind,
+    Situation,
+    State,
+    decide,
+    decide_all,
+)
 from orchestra.model.graph import build_graph
 from orchestra.model.keys import Parts
-from orchestra.model.tasks import Manifest
+from orchestra.model.tasks import Manifest, OnDrift
 from orchestra.model.trees import Tree
 
 from .kit import manifest, task_sets
@@ -20,30 +29,69 @@ from .oracle import Oracle
 
 MADE = ("a", "b/a", "b/b", "c", "cc", "x", "prompts/a")
 PATHS = (*MADE, ".orchestra/lock/x")
+POLICIES: tuple[OnDrift | None, ...] = ("accept", None, "rerun", None)
 CONTENTS = ("100644 1", "100644 2", "100755 1")
 
 
 @dataclass
 class World:
-    """One tree with its entries and verdicts, as real values and for the oracle."""
+    """One tree with its entries, its history and verdicts, as real values and for the oracle.
+
+    `past` are the trees before it, newest first. There and in `tokens` (of today) an entry's state is a word, and
+    `known` tells what it stands for.
+    """
 
     manifest: Manifest
     files: dict[str, str]
     entries: dict[str, LockEntry]
     passed: tuple[Parts, ...] = ()
+    past: tuple[dict[str, str], ...] = ()
+    tokens: dict[str, str] = field(default_factory=dict)
+    known: dict[tuple[str, str], LockEntry] = field(default_factory=dict)
 
     @property
     def oracle(self) -> Oracle:
-        return Oracle(self.manifest, self.files, self.entries, self.passed)
+        return self.asked()
+
+    def asked(self, *wanted: str) -> Oracle:
+        """The oracle, where these tasks are wanted."""
+        line = [with_entries(self.files, self.tokens), *self.past] if self.past else []
+        return Oracle(
+            self.manifest,
+            self.files,
+            self.entries,
+            self.passed,
+            line,
+            lambda name, state: self.known[name, state],
+            wanted,
+        )
 
     @property
     def situation(self) -> Situation:
         keys = {parts.key for parts in self.passed}
         graph = build_graph(self.manifest.tasks)
-        return Situation(self.manifest, graph, Tree("tip", dict(self.files)), self.entries, keys.__contains__)
+        told = self.oracle
 
-    def decide(self, name: str, *, forced: bool = False) -> Decision:
-        return decide(self.manifest.task(name), self.situation, forced=forced)
+        def undone(name: str) -> Landing | None:
+            gone = told.landing(name)
+            return Landing(gone.entry, gone.paths, "landed", "undone") if gone else None
+
+        tree = Tree("tip", dict(self.files))
+        return Situation(self.manifest, graph, tree, self.entries, keys.__contains__, undone)
+
+    def decide(
+        self,
+        name: str,
+        gone: Mapping[str, LockEntry] | None = None,
+        *,
+        forced: bool = False,
+        wanted: bool = False,
+    ) -> Decision:
+        """What is decided where `gone` are reverted (else those that are)."""
+        told = self.oracle
+        told.all()
+        at = replace(self.situation, reverted=told.gone if gone is None else gone)
+        return decide(self.manifest.task(name), at, forced=forced, wanted=wanted)
 
     def fresh_entry(
         self, name: str, outputs: Mapping[str, str | None] | None = None, created: tuple[str, ...] = ()
@@ -59,7 +107,11 @@ class World:
 
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
-    """Small worlds near to all being fresh: what is recorded is what is there, but for a few things."""
+    """Small worlds near to all being fresh: what is recorded is what is there, but for a few things.
+
+    In some nothing is amiss but what somebody took back.
+    """
+    calm = draw(st.sampled_from([True, True, False]))
     tasks = draw(task_sets(most=4))
     files = draw(st.dictionaries(st.sampled_from(PATHS), st.sampled_from(CONTENTS)))
     one = World(manifest(*tasks), dict(files), {})
@@ -67,21 +119,22 @@ def worlds(draw: st.DrawFn) -> World:
     states = st.sampled_from((*CONTENTS, None))
     for each in tasks:
         # Also a check task may have an entry, from the time before it became one: it means nothing.
-        if draw(st.sampled_from([True, True, False] if each.claims.is_check else [False] * 7 + [True])):
+        missing = [True, True, False] if each.claims.is_check else [False] * 7 + [True]
+        if not (calm and not each.claims.is_check) and draw(st.sampled_from(missing)):
             continue
-        made = draw(st.lists(st.sampled_from(MADE), max_size=3, unique=True))
+        made = draw(st.lists(st.sampled_from(MADE), min_size=int(calm), max_size=3, unique=True))
         outputs = {path: draw(st.one_of(st.just(files.get(path)), states)) for path in made}
         created = tuple(path for path in made if outputs[path] is not None and draw(st.booleans()))
         one.entries[each.name] = one.fresh_entry(each.name, outputs, created)
     # Some parts of keys are as they were when other entries stood.
     for name, entry in one.entries.items():
-        if draw(st.integers(0, 3)) == 0:
+        if not calm and draw(st.integers(0, 3)) == 0:
             needs = dict.fromkeys(entry.parts.needs, "older")
             one.entries[name] = replace(entry, parts=replace(entry.parts, needs=needs))
         else:
             needs = dict(one.oracle.parts(one.manifest.task(name)).needs)
             one.entries[name] = replace(entry, parts=replace(entry.parts, needs=needs))
-        if draw(st.integers(0, 5)) == 0:
+        if not calm and draw(st.integers(0, 5)) == 0:
             changed = {
                 **entry.parts.definition,
                 draw(st.sampled_from(["prompt", "agent", "check", "env", "command"])): "other",
@@ -91,7 +144,7 @@ def worlds(draw: st.DrawFn) -> World:
             )
     if draw(st.booleans()):
         one.entries["gone"] = LockEntry("gone", Parts({}), {draw(st.sampled_from(MADE)): draw(states)})
-    for path in draw(st.lists(st.sampled_from(PATHS), max_size=3)):
+    for path in () if calm else draw(st.lists(st.sampled_from(PATHS), max_size=3)):
         state = draw(states)
         if state is None:
             one.files.pop(path, None)
@@ -101,23 +154,69 @@ def worlds(draw: st.DrawFn) -> World:
     for name, path in draw(
         st.lists(st.tuples(st.sampled_from(sorted(one.entries) or [""]), st.sampled_from(MADE)), max_size=3)
     ):
-        if name:
+        if name and not calm:
             claimed = {**one.entries[name].outputs, path: one.files.get(path)}
             one.entries[name] = replace(one.entries[name], outputs=claimed)
     one.passed = tuple(
         one.oracle.parts(each) for each in tasks if each.claims.is_check and draw(st.integers(0, 2))
     )
-    return replace(
-        one, manifest=with_policies(one.manifest, draw(st.lists(st.booleans(), min_size=4, max_size=4)))
-    )
+    if calm or draw(st.booleans()):
+        draw(took_back(one))
+    policies = draw(st.lists(st.sampled_from(POLICIES), min_size=4, max_size=4))
+    return replace(one, manifest=with_policies(one.manifest, policies))
 
 
-def with_policies(one: Manifest, rerun: list[bool]) -> Manifest:
-    """The manifest with some tasks that run again where a person changed their outputs."""
-    changed = [
-        replace(each, on_drift="rerun" if rerun[index] else "accept") for index, each in enumerate(one.tasks)
-    ]
+def with_policies(one: Manifest, policies: list[OnDrift | None]) -> Manifest:
+    """The manifest with tasks of which some run again where a person changed their outputs."""
+    changed = [replace(each, on_drift=policies[index]) for index, each in enumerate(one.tasks)]
     return replace(one, tasks=tuple(changed))
+
+
+def with_entries(files: Mapping[str, str], tokens: Mapping[str, str]) -> dict[str, str]:
+    """The files with those of the entries."""
+    return {**files, **{lock_path(name): token for name, token in tokens.items()}}
+
+
+def seldom(draw: st.DrawFn) -> bool:
+    return draw(st.integers(0, 6)) == 6
+
+
+@st.composite
+def took_back(draw: st.DrawFn, one: World) -> None:
+    """Give the world a history in which what some tasks landed is gone again, or is not quite."""
+    landed, tokens = dict(one.files), dict.fromkeys(one.entries, "1")
+    one.known.update({(name, "1"): entry for name, entry in one.entries.items()})
+    before, earlier = dict(landed), dict(tokens)
+    names = [name for name in sorted(one.entries) if draw(st.integers(0, 2))]
+    for name in names:
+        entry = one.entries.pop(name)
+        for path, state in entry.outputs.items():
+            # Of most that is recorded, what landed is what is recorded.
+            if not seldom(draw):
+                put(landed, path, state)
+            others = [other for other in (None, *CONTENTS) if other != state or seldom(draw)]
+            put(before, path, draw(st.sampled_from(others)))
+            put(one.files, path, landed.get(path) if seldom(draw) else before.get(path))
+        del earlier[name]
+        token = draw(st.sampled_from([None, None, "0", "2"]))
+        if token is not None:
+            # An older entry, or one that came otherwise.
+            older = replace(entry, parts=replace(entry.parts, definition={"prompt": "older"}))
+            one.entries[name] = one.known[name, token] = older
+        if token == "0" or seldom(draw):
+            earlier[name] = "0"
+            one.known.setdefault((name, "0"), entry)
+        one.tokens |= {} if token is None else {name: token}
+    one.tokens |= {name: token for name, token in tokens.items() if name not in names}
+    moments = [with_entries(landed, tokens), with_entries(before, earlier)]
+    if seldom(draw):
+        # Taken back, landed once more, taken back once more.
+        moments = [*moments, *moments]
+    if draw(st.booleans()):
+        moments.insert(0, with_entries(one.files, one.tokens))
+    if seldom(draw):
+        del moments[-1]
+    one.past = tuple(moments)
 
 
 ABOUT_PATHS = (ReasonKind.INPUT_CHANGED, ReasonKind.OUTPUT_MISSING, ReasonKind.DRIFTED)
@@ -127,7 +226,8 @@ ABOUT_PATHS = (ReasonKind.INPUT_CHANGED, ReasonKind.OUTPUT_MISSING, ReasonKind.D
 @given(worlds())
 def test_decisions_are_the_oracle_s(world: World) -> None:
     decisions = decide_all(world.situation)
-    told = world.oracle.all()
+    oracle = world.oracle
+    told = oracle.all()
     assert list(decisions) == list(told)
     for name, decision in decisions.items():
         assert decision.state.value == told[name].state, name
@@ -140,18 +240,29 @@ def test_decisions_are_the_oracle_s(world: World) -> None:
         )
         assert all(reason.new == world.files.get(str(reason.subject)) for reason in paths if reason.new)
         if not world.manifest.task(name).claims.is_check:
-            assert decision.parts.inputs == world.oracle.counted_inputs(world.manifest.task(name))
+            assert decision.parts.inputs == oracle.counted_inputs(world.manifest.task(name))
+        assert (decision.reverted and decision.reverted.entry) == told[
+            name
+        ].gone or decision.state is State.BLOCKED
+        again = world.decide(name)
         if decision.state is State.BLOCKED:
-            decision = replace(decision, state=State.FRESH)
-        assert world.decide(name) == decision
-        assert world.decide(name, forced=True).reasons == (*decision.reasons, Reason(ReasonKind.FORCED))
+            assert again.settled
+        else:
+            assert again == decision
+        plain = world.asked(name).all()[name]
+        for decided in (world.decide(name, wanted=True), world.decide(name, forced=True)):
+            reasons = {(str(reason.kind), reason.subject) for reason in decided.reasons}
+            assert reasons - {("forced", None)} == plain.reasons
+        assert decided.reasons[-1] == Reason(ReasonKind.FORCED) and decided.state is State.STALE
 
 
 @settings(max_examples=250, deadline=None)
 @given(worlds(), st.integers(0, 9))
 def test_undoing_what_is_named_makes_fresh_and_nothing_less_does(world: World, left_out: int) -> None:
     """I13, on trees: the paths go back to what the reasons say that they were, the parts to what was recorded."""
-    for name, decision in decide_all(world.situation).items():
+    decisions = decide_all(world.situation)
+    gone = {name: decision.reverted.entry for name, decision in decisions.items() if decision.reverted}
+    for name, decision in decisions.items():
         kinds = {reason.kind for reason in decision.reasons}
         if decision.state is not State.STALE or ReasonKind.NEVER_BUILT in kinds:
             continue
@@ -159,9 +270,9 @@ def test_undoing_what_is_named_makes_fresh_and_nothing_less_does(world: World, l
         for reason in decision.reasons:
             by_subject.setdefault(reason.subject, []).append(reason)
         groups = list(by_subject.values())
-        assert undone(world, name, groups).decide(name).fresh
+        assert undone(world, name, groups).decide(name, gone).fresh
         del groups[left_out % len(groups)]
-        assert not undone(world, name, groups).decide(name).fresh
+        assert not undone(world, name, groups).decide(name, gone).fresh
 
 
 def undone(world: World, name: str, groups: list[list[Reason]]) -> World:
