@@ -32,7 +32,7 @@ def simulate(
     carry; `named` and `adopt` are as in BuildOrder.
     """
     begin = project.begin
-    git = MemoryGit(project.repository)
+    git = MemoryGit(behind=project.repository)
     clock = ManualClock()
     order = BuildOrder(
         build,

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from orchestra.model.folding import fold_pattern
 from orchestra.model.graph import Edge, EdgeKind, Graph
 from orchestra.model.overlap import ordering_reads, ordering_writes
 from orchestra.model.patterns import compile_pattern
@@ -20,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """A pattern of the task that goes first and one of the other that some path matches both.
+    """A pattern of the task that goes first and one of the other by which some path, or a twin of it, matches both.
 
     `first` is None where nobody said what the first task writes, and the other reads everything.
     """
@@ -131,7 +132,7 @@ def _pairs(ones: tuple[str, ...], others: tuple[str, ...]) -> tuple[Meeting, ...
         Meeting(one, other)
         for one in ones
         for other in others
-        if compile_pattern(one).overlaps(compile_pattern(other))
+        if fold_pattern(compile_pattern(one)).overlaps(fold_pattern(compile_pattern(other)))
     )
     return _each_once(tuple(found))
 

@@ -30,11 +30,11 @@ class MemoryGit:
     Laid over the repository `behind` it, it knows all that is there, and changes nothing of it.
     """
 
-    behind: Store | None = None
     trees: dict[str, Mapping[str, FileState]] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     commits: dict[str, _Commit] = field(default_factory=dict)
     refs: dict[str, str] = field(default_factory=dict)
+    behind: Store | None = None
     _count: int = 0
     _gone: set[str] = field(default_factory=set)
 

@@ -329,7 +329,9 @@ def test_files_in_the_way_leave_the_branch_and_are_named() -> None:
         __slots__ = ()
 
     world = two()
-    world.git = Dirty(*(getattr(world.git, name) for name in ("trees", "blobs", "commits", "refs", "_count")))
+    world.git = Dirty(
+        world.git.trees, world.git.blobs, world.git.commits, world.git.refs, _count=world.git._count
+    )
     from orchestra.model.ports import Advance
 
     def advance(branch: str, old: str, new: str) -> Advance:
