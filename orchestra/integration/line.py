@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from orchestra.integration.message import entries_message, landed_message
 from orchestra.integration.undone import Undone
 from orchestra.model.entries import LockEntry, lock_path, lock_paths, parse, render, task_of
-from orchestra.model.freshness import Decision, Landing, rewrite_set
+from orchestra.model.freshness import Decision, Landing
 from orchestra.model.keys import digest
 from orchestra.model.ports import CommitRequest, Store
+from orchestra.model.reading import rewrite_set
 from orchestra.model.tasks import Task
 from orchestra.model.trees import LOCK_FOLDER, Change, FileState, Tree
 

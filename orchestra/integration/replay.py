@@ -14,10 +14,11 @@ from orchestra.integration.audit import audit
 from orchestra.integration.line import Line
 from orchestra.integration.refs import CAPTURED, RESULTS
 from orchestra.model.entries import LockEntry
-from orchestra.model.freshness import Decision, rewrite_set
+from orchestra.model.freshness import Decision
 from orchestra.model.keys import key_in_ref
 from orchestra.model.patterns import PatternSet
 from orchestra.model.ports import Store
+from orchestra.model.reading import rewrite_set
 from orchestra.model.tasks import Manifest, Task
 from orchestra.model.trailers import read_result_message
 from orchestra.model.trees import Change, Tree, differences

@@ -6,13 +6,14 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from orchestra.model.errors import OrchestraError, Place, usage_error
 from orchestra.model.keys import Parts, digest
 from orchestra.model.trees import LOCK_FOLDER, FileState, Tree
 
 FORMAT = 1
-_STATE = re.compile(r"[0-7]{6} [0-9a-f]{40,64}")
+_STATES = re.compile(r"(?:[0-7]{6} [0-9a-f]{40,64}\n)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +79,10 @@ def parse(task: str, content: bytes) -> LockEntry:
     Raises OrchestraError with the place where the file holds conflict markers or is not an entry.
     """
     path = lock_path(task)
-    for number, line in enumerate(content.splitlines(), 1):
-        if line.startswith((b"<<<<<<< ", b">>>>>>> ")):
-            raise _damaged(path, "holds conflict markers", number)
+    if b"<<<<<<< " in content or b">>>>>>> " in content:
+        for number, line in enumerate(content.splitlines(), 1):
+            if line.startswith((b"<<<<<<< ", b">>>>>>> ")):
+                raise _damaged(path, "holds conflict markers", number)
     try:
         value = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -125,17 +127,10 @@ def _text(value: object) -> str:
     return value
 
 
-def _state(value: object) -> FileState:
-    text = _text(value)
-    if not _STATE.fullmatch(text):
-        raise ValueError("not a mode and an id")
-    return text
-
-
-def _items(value: object) -> list[tuple[str, object]]:
+def _object(value: object) -> dict[str, object]:
     if not isinstance(value, dict):
         raise ValueError("not an object")
-    return list(value.items())
+    return value
 
 
 def _paths(value: object) -> frozenset[str]:
@@ -145,12 +140,19 @@ def _paths(value: object) -> frozenset[str]:
 
 
 def _texts(value: object) -> dict[str, str]:
-    return {name: _text(item) for name, item in _items(value)}
+    return {name: _text(item) for name, item in _object(value).items()}
 
 
 def _states(value: object) -> dict[str, FileState]:
-    return {path: _state(item) for path, item in _items(value)}
+    states = _object(value)
+    # All at once: an entry may list ten thousand files, and each command reads all entries.
+    lines = "".join(f"{state}\n" for state in states.values())
+    if not _STATES.fullmatch(lines) or lines.count("\n") != len(states):
+        raise ValueError("not a mode and an id")
+    return cast(dict[str, FileState], states)
 
 
 def _optional_states(value: object) -> dict[str, FileState | None]:
-    return {path: None if item is None else _state(item) for path, item in _items(value)}
+    states = _object(value)
+    _states({path: state for path, state in states.items() if state is not None})
+    return cast(dict[str, FileState | None], states)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from orchestra.model.entries import LockEntry
 from orchestra.model.graph import Graph
 from orchestra.model.keys import NO_OUTPUTS, Parts, definition_of
-from orchestra.model.patterns import PatternSet
+from orchestra.model.reading import reads_path, split_reads
 from orchestra.model.tasks import AgentSpec, Manifest, Task
 from orchestra.model.trees import FileState, Tree
 
@@ -132,33 +132,6 @@ class Situation:
     reverted: Mapping[str, LockEntry] = field(default_factory=dict)
 
 
-def read_set(task: Task, tree: Tree) -> tuple[str, ...]:
-    """RO(t): the files that the task reads by declaration and does not write by declaration."""
-    return tuple(path for path in _read(task, tree) if not _writes(task).matches(path))
-
-
-def rewrite_set(task: Task, tree: Tree) -> tuple[str, ...]:
-    """The files that match both the declared read and the declared write patterns (formatters)."""
-    return tuple(path for path in _read(task, tree) if _writes(task).matches(path))
-
-
-def _read(task: Task, tree: Tree) -> tuple[str, ...]:
-    if not task.claims.read:
-        return ()
-    unread = PatternSet.of(task.claims.unread)
-    return tuple(p for p in tree.matching(PatternSet.of(task.claims.read)) if not unread.matches(p))
-
-
-def _writes(task: Task) -> PatternSet:
-    return PatternSet.of(task.claims.writable or ())
-
-
-def reads_path(task: Task, path: str) -> bool:
-    """Whether the task declares to read the path."""
-    claims = task.claims
-    return PatternSet.of(claims.read).matches(path) and not PatternSet.of(claims.unread).matches(path)
-
-
 def agent_spec(task: Task, manifest: Manifest) -> AgentSpec | None:
     """The description of the agent that a task names, None where it names none."""
     return manifest.agents[task.agent] if task.agent is not None else None
@@ -171,7 +144,8 @@ def decide(task: Task, at: Situation, *, forced: bool = False, wanted: bool = Fa
     """
     entry = None if task.claims.is_check else at.entries.get(task.name)
     definition = definition_of(task, agent_spec(task, at.manifest))
-    seen = {path: at.tree.files[path] for path in read_set(task, at.tree)}
+    read, rewritten = split_reads(task, at.tree)
+    seen = {path: at.tree.files[path] for path in read}
     inputs, changed = _inputs(task, at, seen, entry)
     needs = _needs(task, at)
     parts = Parts(definition, inputs, needs)
@@ -186,7 +160,7 @@ def decide(task: Task, at: Situation, *, forced: bool = False, wanted: bool = Fa
         reasons += _definition_changes(entry, definition)
         reasons += changed
         reasons += _need_changes(entry, needs)
-        found, notes = _output_changes(task, at, entry)
+        found, notes = _output_changes(task, at, entry, rewritten)
         reasons += (reason for reason in found if reason not in reasons)
     if reasons and not forced and not wanted:
         landing = _reverted(task, at, seen, definition, needs)
@@ -323,19 +297,24 @@ def _need_changes(entry: LockEntry, today: Mapping[str, str]) -> list[Reason]:
     ]
 
 
-def _output_changes(task: Task, at: Situation, entry: LockEntry) -> tuple[list[Reason], list[Note]]:
+def _output_changes(
+    task: Task, at: Situation, entry: LockEntry, rewritten: tuple[str, ...]
+) -> tuple[list[Reason], list[Note]]:
     """What became of the paths that the task left behind: missing, superseded or drifted."""
     reasons: list[Reason] = []
     notes: list[Note] = []
-    others = [other for name, other in at.entries.items() if name != task.name]
     known: dict[str, FileState | None] = {**entry.rewrites, **entry.outputs}
-    for path in rewrite_set(task, at.tree):
+    for path in rewritten:
         known.setdefault(path, None)
     for path in sorted(known):
         was, now = known[path], at.tree.state(path)
         if was == now:
             continue
-        makers = [other.task for other in others if path in other.outputs and other.outputs[path] == now]
+        makers = [
+            name
+            for name, other in at.entries.items()
+            if name != task.name and path in other.outputs and other.outputs[path] == now
+        ]
         if now is None and path in entry.created and not makers:
             reasons.append(Reason(ReasonKind.OUTPUT_MISSING, path, was, None))
         elif makers:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from orchestra.model.agents import AgentEvent
-from orchestra.model.events import Event
 from orchestra.model.outcomes import Fault, Outcome, Phase, Usage
 from orchestra.model.tasks import Task
 from orchestra.model.trees import FileState, Tree
+
+if TYPE_CHECKING:
+    # What only listens costs nothing where nothing is told.
+    from orchestra.model.events import Event
 
 
 class Clock(Protocol):
