@@ -25,10 +25,11 @@ def command(
 
     project = Project(settings, directory=directory, file=file)
     (name,) = project.named((task,))
-    decisions = decide_all(project.situation())
+    situation = project.situation()
+    decisions = decide_all(situation)
+    last = project.last_finals((name,))
     if as_json:
-        click.echo(json.dumps(explain_json(name, decisions, project.graph)))
+        click.echo(json.dumps(explain_json(name, decisions, situation, last)))
     else:
-        last = project.last_finals((name,))
-        click.echo(explain_text(name, decisions, project.graph, last, use_color(sys.stdout)))
+        click.echo(explain_text(name, decisions, situation, last, use_color(sys.stdout)))
     return ExitStatus.OK

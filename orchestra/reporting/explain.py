@@ -7,19 +7,25 @@ that decided; nothing is decided here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from orchestra.model.freshness import Decision, Reason, State
+from orchestra.model.freshness import Decision, Reason, Situation, State
 from orchestra.model.graph import EdgeKind, Graph
+from orchestra.model.meetings import meetings
 from orchestra.model.tasks import EVERYTHING, Task
-from orchestra.reporting.status import Last, claims_json, last_words, notes_words, reasons_json
+from orchestra.model.trees import FileState
+from orchestra.reporting.claims import claims_json, claims_rows, meetings_json
+from orchestra.reporting.status import Last, last_words, notes_words, reasons_json
 from orchestra.reporting.words import (
     NONE,
     Style,
     change,
     command,
     count,
+    labelled,
     listing,
+    meeting_words,
     one_line,
     paint,
     path_words,
@@ -34,7 +40,7 @@ _EDGES = {
     EdgeKind.NEED: "it is needed",
     EdgeKind.READ: "it writes what this one reads",
     EdgeKind.WRITE: "it writes the same",
-    EdgeKind.SHARE: "both share what they write; only the landings are ordered",
+    EdgeKind.SHARE: "it lands first, since both share what they write",
 }
 _STYLES = {
     State.FRESH: Style.GOOD,
@@ -44,50 +50,72 @@ _STYLES = {
 }
 _LABEL_WIDTH = 9
 _MANY = 20
-"""How many reasons or files are listed before the rest is only counted."""
+"""How many reasons, files or tasks are listed before the rest is only counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """An input that differs from what was recorded and counts as unchanged: `by` are the tasks that wrote it so."""
+
+    path: str
+    recorded: FileState | None
+    seen: FileState | None
+    by: tuple[str, ...]
 
 
 def explain_text(
     name: str,
     decisions: Mapping[str, Decision],
-    graph: Graph,
+    at: Situation,
     last: Last | None = None,
     color: bool = False,
 ) -> str:
-    """All there is to say about one task of the graph, in lines without a newline at the end.
+    """All there is to say about one task, in lines without a newline at the end.
 
-    `decisions` holds that of the task and of those that it needs or waits for.
+    `decisions` holds that of the task and of those that it needs or waits for, as decided on `at`.
     """
-    decision, task = decisions[name], graph.task(name)
+    decision, task = decisions[name], at.graph.task(name)
     state = paint(str(decision.state), _STYLES[decision.state], color)
     lines = [f"{one_line(name)} is {state}"]
-    lines += _why(decision, task, decisions, graph)
-    if not decision.fresh and (ended := last_words(name, last or {})):
-        lines += _labelled("last", [ended.removeprefix("last: ")])
-    lines += _labelled("note", [notes_words(decision.notes)] if decision.notes else [])
-    lines += _labelled("key", [short(decision.key)])
-    lines += _labelled("parts", _parts(decision))
-    lines += _labelled("claims", _claims(task))
-    lines += _labelled("after", _after(name, decisions, graph))
-    lines += _labelled("next", _next(decision, task))
+    lines += _why(decision, task, decisions, at.graph)
+    if not decision.settled and (ended := last_words(name, last or {})):
+        lines += labelled("last", [ended.removeprefix("last: ")], _LABEL_WIDTH)
+    lines += labelled("note", [notes_words(decision.notes)] if decision.notes else [], _LABEL_WIDTH)
+    lines += labelled("key", [short(decision.key)], _LABEL_WIDTH)
+    lines += labelled("parts", _parts(decision, at), _LABEL_WIDTH)
+    lines += labelled("claims", claims_rows(task), _LABEL_WIDTH)
+    lines += labelled("after", _after(name, decisions, at.graph), _LABEL_WIDTH)
+    lines += labelled("next", _next(decision, task), _LABEL_WIDTH)
     return "\n".join(lines)
 
 
-def explain_json(name: str, decisions: Mapping[str, Decision], graph: Graph) -> dict[str, Any]:
+def explain_json(
+    name: str, decisions: Mapping[str, Decision], at: Situation, last: Last | None = None
+) -> dict[str, Any]:
     """The same as JSON data."""
-    decision, task = decisions[name], graph.task(name)
+    decision, graph = decisions[name], at.graph
+    task = graph.task(name)
+    landing = decision.reverted
     return {
         "version": VERSION,
         "task": name,
         "state": decision.state.value,
         "key": decision.key,
-        "reasons": reasons_json(decision),
+        "reasons": reasons_json(decision.reasons),
         "notes": [{"kind": note.kind, "path": note.path} for note in decision.notes],
+        "reverted": None
+        if landing is None
+        else {"landed": landing.commit, "undone": landing.undone, "paths": dict(landing.paths)},
+        "last": {"final": last[name][0], "why": last[name][1]} if last and name in last else None,
         "parts": {
             "definition": dict(decision.parts.definition),
             "inputs": dict(decision.parts.inputs),
             "needs": dict(decision.parts.needs),
         },
+        "unchanged": [
+            {"path": one.path, "recorded": one.recorded, "seen": one.seen, "by": list(one.by)}
+            for one in unchanged(decision, at)
+        ],
         "claims": {**claims_json(task.claims), "place": str(task.place)},
         "needs": list(task.needs),
         "stale_needs": list(stale_needs(name, decisions, graph)),
@@ -95,11 +123,20 @@ def explain_json(name: str, decisions: Mapping[str, Decision], graph: Graph) -> 
             {
                 "task": edge.first,
                 "edge": edge.kind.value,
+                "through": meetings_json(meetings(edge, graph)),
                 "state": decisions[edge.first].state.value if edge.first in decisions else None,
             }
             for edge in graph.incoming(name)
         ],
-        "dropped": [edge.first for edge in graph.dropped if edge.then == name],
+        "dropped": [
+            {
+                "task": edge.first,
+                "edge": edge.kind.value,
+                "through": meetings_json(meetings(edge, graph)),
+            }
+            for edge in graph.dropped
+            if edge.then == name
+        ],
     }
 
 
@@ -108,6 +145,30 @@ def stale_needs(name: str, decisions: Mapping[str, Decision], graph: Graph) -> t
     needed = graph.with_needs([name]) - {name}
     stale = {need for need in needed if need in decisions and decisions[need].state is State.STALE}
     return tuple(other for other in graph.order if other in stale) if stale else ()
+
+
+def unchanged(decision: Decision, at: Situation) -> tuple[Unchanged, ...]:
+    """The inputs that are not as recorded, but as the task itself or one ordered after it left them."""
+    recorded, seen = decision.parts.inputs, decision.seen
+    paths = [path for path in sorted({*recorded, *seen}) if recorded.get(path) != seen.get(path)]
+    if not paths:
+        return ()
+    after = at.graph.after(decision.task)
+    writers = [name for name in at.graph.order if name in after or name == decision.task]
+    return tuple(
+        Unchanged(
+            path,
+            recorded.get(path),
+            seen.get(path),
+            tuple(name for name in writers if _left(name, path, seen.get(path), at)),
+        )
+        for path in paths
+    )
+
+
+def _left(name: str, path: str, state: FileState | None, at: Situation) -> bool:
+    entry = at.entries.get(name)
+    return entry is not None and path in entry.outputs and entry.outputs[path] == state
 
 
 def _why(decision: Decision, task: Task, decisions: Mapping[str, Decision], graph: Graph) -> list[str]:
@@ -119,6 +180,11 @@ def _why(decision: Decision, task: Task, decisions: Mapping[str, Decision], grap
         stale = stale_needs(task.name, decisions, graph)
         lines.append("  nothing of its own has changed; it needs what is stale: " + (listing(stale) or "?"))
         lines.append("  whether it has to run shows once that has landed")
+    if decision.reverted is not None:
+        landed, undone = short(decision.reverted.commit), short(decision.reverted.undone)
+        paths = listing(sorted(decision.reverted.paths), 5)
+        lines.append(f"  {landed} landed it and {undone} took it back: nothing is left of it in {paths}")
+        lines.append("  it is left alone unless it is named; tasks that need it go on as if it were there")
     return lines
 
 
@@ -129,17 +195,16 @@ def _evidence(reason: Reason, task: Task) -> str:
     return f"{words}: {change(reason.old, reason.new)}"
 
 
-def _labelled(label: str, rows: list[str]) -> list[str]:
-    """Rows of which the first stands after the label; nothing where there is none."""
-    return [f"{label if n == 0 else '':<{_LABEL_WIDTH}}{row}".rstrip() for n, row in enumerate(rows)]
-
-
-def _parts(decision: Decision) -> list[str]:
+def _parts(decision: Decision, at: Situation) -> list[str]:
     parts = decision.parts
     definition = ", ".join(
         f"{one_line(part)} {short(value)}" for part, value in sorted(parts.definition.items())
     )
-    inputs = [f"{path_words(path)} {short(state)}" for path, state in sorted(parts.inputs.items())]
+    other = {one.path: one for one in unchanged(decision, at)}
+    inputs = [
+        f"{path_words(path)} {_unchanged_words(other[path]) if path in other else short(parts.inputs[path])}"
+        for path in sorted({*parts.inputs, *other})
+    ]
     shown = inputs if len(inputs) <= _MANY + 1 else inputs[:_MANY]
     more = len(inputs) - len(shown)
     needs = ", ".join(f"{path_words(need)} {short(value)}" for need, value in sorted(parts.needs.items()))
@@ -152,49 +217,46 @@ def _parts(decision: Decision) -> list[str]:
     ]
 
 
-def _claims(task: Task) -> list[str]:
-    claims = task.claims
-    origin = f"declared, {one_line(str(task.place))}" if claims.declared else "not declared"
-    if not claims.write and claims.exclusive:
-        writes = "anything"
-    elif claims.write is None:
-        writes = "anything" if task.run is not None else "nobody said: it meets the others at landing"
-    elif claims.is_check:
-        writes = "nothing (a check task)"
-    else:
-        writes = listing(claims.write, _MANY) or NONE
-    silence = "nothing" if claims.declared else "nothing declared"
-    reads = "everything" if claims.read == (EVERYTHING,) else listing(claims.read, _MANY) or silence
-    if claims.unread:
-        reads += f", but not {listing(claims.unread)}"
-    return [
-        origin,
-        f"writes {writes}",
-        f"reads {reads}",
-        *(["exclusive: it runs alone"] if claims.exclusive else []),
-    ]
+def _unchanged_words(one: Unchanged) -> str:
+    by = listing(one.by, 3) or "another"
+    return f"{change(one.recorded, one.seen)} counts as unchanged: written by {by}"
 
 
 def _after(name: str, decisions: Mapping[str, Decision], graph: Graph) -> list[str]:
     kinds: dict[str, list[str]] = {}
     for edge in graph.incoming(name):
-        kinds.setdefault(edge.first, []).append(_EDGES[edge.kind])
+        through = meeting_words(meetings(edge, graph))
+        why = _EDGES[edge.kind] if through or edge.kind is EdgeKind.NEED else "one of the two runs alone"
+        kinds.setdefault(edge.first, []).append(f"{why} ({through})" if through else why)
     rows = []
-    for first, words in kinds.items():
+    for first, words in list(kinds.items())[:_MANY]:
         state = f" ({decisions[first].state})" if first in decisions else ""
         rows.append(f"{path_words(first)}{state}: {', '.join(words)}")
+    if len(kinds) > _MANY:
+        rows.append(f"… and {count(len(kinds) - _MANY, 'task')} more")
     for edge in graph.dropped:
         if edge.then == name:
+            through = meeting_words(meetings(edge, graph))
             rows.append(
-                f"not {path_words(edge.first)}, although it writes what this one reads: that would be a circle"
+                f"not {path_words(edge.first)}, although it writes what this one reads ({through}): "
+                f"that would be a circle"
             )
     return rows
 
 
 def _next(decision: Decision, task: Task) -> list[str]:
-    if decision.state is not State.FRESH:
-        return [command("orchestra", "build", task.name)]
-    return [f"it runs again when {what}" for what in _triggers(decision, task)]
+    build = command("orchestra", "build", task.name)
+    if decision.state is State.FRESH:
+        return [f"it runs again when {what}" for what in _triggers(decision, task)]
+    if decision.state is State.REVERTED:
+        file = task.prompt.path if task.prompt else str(task.place)
+        adopt = command("orchestra", "build", "--adopt", task.name)
+        return [
+            f"{build}  (to have it again)",
+            f"edit {path_words(file)}  (to have something else)",
+            f"{adopt}  (to count what is there as done)",
+        ]
+    return [build]
 
 
 def _triggers(decision: Decision, task: Task) -> Iterator[str]:
@@ -202,7 +264,7 @@ def _triggers(decision: Decision, task: Task) -> Iterator[str]:
     yield f"its {' or '.join(one_line(part) for part in sorted(decision.parts.definition))} changes"
     if task.claims.read:
         reads = "any file" if task.claims.read == (EVERYTHING,) else f"a file of {listing(task.claims.read)}"
-        yield f"{reads} changes" + (" that it does not write itself" if task.claims.write else "")
+        yield f"{reads} changes" + (" that it does not write itself" if task.claims.writable else "")
     if task.needs:
         yield f"what {listing(task.needs)} landed changes"
     if not task.claims.is_check:

@@ -5,14 +5,26 @@ Pure: decisions in, text or JSON data out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from orchestra.model.freshness import Decision, Note, State
+from orchestra.model.freshness import Decision, Note, Reason, State
 from orchestra.model.graph import Graph
 from orchestra.model.outcomes import Final
-from orchestra.model.tasks import Claims, Manifest
-from orchestra.reporting.words import Style, count, listing, one_line, paint, reasons_words
+from orchestra.model.tasks import Manifest
+from orchestra.reporting.claims import claims_json
+from orchestra.reporting.words import (
+    Style,
+    count,
+    cut,
+    listing,
+    name_column,
+    one_line,
+    paint,
+    reasons_words,
+    short,
+)
 
 VERSION = 1
 """The version of the JSON form."""
@@ -20,7 +32,6 @@ EACH = 30
 """Up to so many tasks have a line each; of more, those that are fresh are only counted."""
 AT_MOST = 40
 """So many lines at most."""
-NAME_WIDTH = 40
 
 Last = Mapping[str, tuple[str, str]]
 """By task: its final outcome in the last build that selected it, and a few words on it."""
@@ -31,8 +42,19 @@ _STYLES = {
     State.REVERTED: Style.DIM,
     State.BLOCKED: Style.DIM,
 }
-_SHOWN_FIRST = (State.STALE, State.BLOCKED)
+_SHOWN_FIRST = (State.STALE, State.BLOCKED, State.REVERTED)
+_STATE_WIDTH = max(len(state) for state in State)
 _WENT_WRONG = (Final.FAILED, Final.REJECTED, Final.INTERRUPTED)
+
+
+def listed(decisions: Mapping[str, Decision], manifest: Manifest) -> tuple[str, ...]:
+    """The tasks that have a line of their own: all, or of many those that are not fresh, as far as there is room."""
+    names = [task.name for task in manifest.tasks if task.name in decisions]
+    if len(names) > EACH:
+        names = [name for state in _SHOWN_FIRST for name in names if decisions[name].state is state]
+    room = AT_MOST - 2  # the counts, and how many more there are
+    # One more costs no more room than saying that there is one more.
+    return tuple(names if len(names) <= room + 1 else names[:room])
 
 
 def status_text(
@@ -41,26 +63,24 @@ def status_text(
     manifest: Manifest,
     last: Last | None = None,
     color: bool = False,
+    *,
+    width: int | None = None,
 ) -> str:
     """The state of every task in `decisions`, in manifest order, and counts; no newline at the end.
 
-    `last` adds how a task that is not fresh ended when it was last tried, where that was no success.
+    `last` adds how a task that is not settled ended when it was last tried, where that was no success. `width` is
+    that of the terminal, None where there is none.
     """
-    names = [task.name for task in manifest.tasks if task.name in decisions]
-    if not names:
+    if not decisions:
         return "No tasks."
-    listed = names
-    if len(names) > EACH:
-        listed = [name for state in _SHOWN_FIRST for name in names if decisions[name].state is state]
-    counts = _counts(names, decisions)
-    room = AT_MOST - 2  # the counts, and how many more there are
-    left_out = len(listed) - room if len(listed) > room + 1 else 0
-    shown = listed[: len(listed) - left_out]
-    width = min(NAME_WIDTH, max((len(one_line(name)) for name in shown), default=0))
-    lines = [_line(decisions[name], graph, width, last or {}, decisions, color) for name in shown]
-    if left_out:
-        lines.append(f"… and {left_out:,} more: orchestra status --json")
-    return "\n".join([*lines, counts])
+    shown = listed(decisions, manifest)
+    names = name_column(shown, width)
+    lines = [_line(decisions[name], graph, names, last or {}, decisions, color, width) for name in shown]
+    many = len(decisions) > EACH
+    hidden = sum(one.state in _SHOWN_FIRST for one in decisions.values()) - len(shown) if many else 0
+    if hidden > 0:
+        lines.append(f"… and {hidden:,} more: orchestra status --json")
+    return "\n".join([*lines, _counts(decisions)])
 
 
 def status_json(decisions: Mapping[str, Decision], manifest: Manifest) -> dict[str, Any]:
@@ -73,7 +93,7 @@ def status_json(decisions: Mapping[str, Decision], manifest: Manifest) -> dict[s
                 "task": task.name,
                 "state": decisions[task.name].state.value,
                 "notes": sorted({note.kind for note in decisions[task.name].notes}),
-                "reasons": reasons_json(decisions[task.name]),
+                "reasons": reasons_json(decisions[task.name].reasons),
                 "claims": claims_json(task.claims),
                 "needs": list(task.needs),
             }
@@ -82,23 +102,12 @@ def status_json(decisions: Mapping[str, Decision], manifest: Manifest) -> dict[s
     }
 
 
-def reasons_json(decision: Decision) -> list[dict[str, Any]]:
-    """The reasons with their evidence as JSON data."""
+def reasons_json(reasons: Iterable[Reason]) -> list[dict[str, Any]]:
+    """Reasons with their evidence as JSON data."""
     return [
         {"kind": reason.kind.value, "subject": reason.subject, "old": reason.old, "new": reason.new}
-        for reason in decision.reasons
+        for reason in reasons
     ]
-
-
-def claims_json(claims: Claims) -> dict[str, Any]:
-    """Claims as JSON data; `write` is null where nobody said what the task writes."""
-    return {
-        "write": None if claims.write is None else list(claims.write),
-        "read": list(claims.read),
-        "unread": list(claims.unread),
-        "declared": claims.declared,
-        "exclusive": claims.exclusive,
-    }
 
 
 def notes_words(notes: tuple[Note, ...]) -> str:
@@ -121,26 +130,34 @@ def last_words(name: str, last: Last) -> str:
 def _line(
     decision: Decision,
     graph: Graph,
-    width: int,
+    names: int,
     last: Last,
     decisions: Mapping[str, Decision],
     color: bool,
+    width: int | None,
 ) -> str:
     task = graph.task(decision.task)
     words = [reasons_words(decision.reasons, check=task.claims.is_check)]
     if decision.state is State.BLOCKED:
-        needs = task.needs
-        waiting = [need for need in needs if need in decisions and not decisions[need].fresh]
+        waiting = [need for need in task.needs if need in decisions and not decisions[need].settled]
         words.append(f"needs {listing(waiting, 3)}" if waiting else "")
+    if decision.reverted is not None:
+        words.append(f"{short(decision.reverted.commit)} was taken back by {short(decision.reverted.undone)}")
     words.append(notes_words(decision.notes))
-    if not decision.fresh and (ended := last_words(decision.task, last)):
+    if not decision.settled and (ended := last_words(decision.task, last)):
         words.append(f"({ended})")
-    state = paint(f"{decision.state:<7}", _STYLES[decision.state], color)
-    name = f"{one_line(decision.task, NAME_WIDTH):<{width}}"
-    return f"{state}  {name}  {'  '.join(word for word in words if word)}".rstrip()
+    state = paint(f"{decision.state:<{_STATE_WIDTH}}", _STYLES[decision.state], color)
+    name = f"{one_line(decision.task, names):<{names}}"
+    why = cut("  ".join(word for word in words if word), width, _STATE_WIDTH + names + 4)
+    return f"{state}  {name}  {why}".rstrip()
 
 
-def _counts(names: list[str], decisions: Mapping[str, Decision]) -> str:
-    found = [decisions[name].state for name in names]
-    counts = [f"{found.count(state):,} {state}" for state in State if state in found]
-    return f"{count(len(names), 'task')}: {', '.join(counts)}"
+def _counts(decisions: Mapping[str, Decision]) -> str:
+    """How many tasks there are of each state, and how many of those that are fresh have a note."""
+    found = Counter(decision.state for decision in decisions.values())
+    noted = Counter(note for one in decisions.values() for note in {note.kind for note in one.notes})
+    counts = [f"{found[state]:,} {state}" for state in State if state in found]
+    notes = [f"{noted[kind]:,} {one_line(kind)}" for kind in sorted(noted)]
+    return "; ".join(
+        [f"{count(len(decisions), 'task')}: {', '.join(counts)}", *([", ".join(notes)] if notes else [])]
+    )

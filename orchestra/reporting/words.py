@@ -10,14 +10,18 @@ from collections.abc import Iterable, Sequence
 from enum import Enum
 
 from orchestra.model.freshness import Reason, ReasonKind
+from orchestra.model.meetings import Meeting
+from orchestra.model.tasks import EVERYTHING
 from orchestra.model.text import clean
 
 NONE = "none"
 """How an absent value reads."""
 
 PATH_WIDTH = 60
+NAME_WIDTH = 40
 LINE_WIDTH = 200
 _SHORT = 7
+_LEAST = 12
 
 
 class Style(Enum):
@@ -148,3 +152,48 @@ def reasons_words(reasons: Sequence[Reason], limit: int = 3, *, check: bool = Fa
     words = ", ".join(reason_words(reason, check=check) for reason in shown)
     more = len(reasons) - len(shown)
     return f"{words} and {more:,} more" if more else words
+
+
+def cut(text: str, width: int | None, used: int = 0) -> str:
+    """Clean text cut with `…` to what a terminal of that width has left beside `used` columns.
+
+    None is no terminal, and leaves the text as it is; so does a terminal so narrow that nothing would be left.
+    """
+    if width is None:
+        return text
+    return one_line(text, max(width - used, _LEAST))
+
+
+def name_column(names: Iterable[str], width: int | None) -> int:
+    """How wide a column of names is: as the longest of them, within bounds, on a narrow terminal the smaller."""
+    most = NAME_WIDTH if width is None else max(_LEAST, min(NAME_WIDTH, (width - _LEAST) // 2))
+    return min(most, max((len(one_line(name)) for name in names), default=0))
+
+
+def labelled(label: str, rows: Sequence[str], width: int) -> list[str]:
+    """Rows of which the first stands after the label, the others below it; nothing where there is none."""
+    return [f"{label if n == 0 else '':<{width}}{row}".rstrip() for n, row in enumerate(rows)]
+
+
+def meeting_words(meetings: Sequence[Meeting], limit: int = 3) -> str:
+    """The patterns by which two tasks meet: `LOG, src/a.py meets src/** and 2 more`."""
+    # One more than the limit costs no more room than saying that there is one more.
+    shown = meetings if len(meetings) <= limit + 1 else meetings[:limit]
+    groups: dict[str, list[str | None]] = {}
+    for meeting in shown:
+        groups.setdefault(meeting.then, []).append(meeting.first)
+    words = ", ".join(_meeting(firsts, then) for then, firsts in groups.items())
+    more = len(meetings) - len(shown)
+    return f"{words} and {more:,} more" if more else words
+
+
+def _meeting(firsts: Sequence[str | None], then: str) -> str:
+    if firsts == [then]:
+        return pattern_words(then)
+    named = ", ".join("whatever it writes" if first is None else pattern_words(first) for first in firsts)
+    return f"{named} {'meets' if len(firsts) == 1 else 'meet'} {pattern_words(then)}"
+
+
+def pattern_words(pattern: str) -> str:
+    """A pattern of paths, `everything` where it matches every one."""
+    return "everything" if pattern == EVERYTHING else path_words(pattern)

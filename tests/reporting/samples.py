@@ -20,7 +20,7 @@ from jsonschema import Draft202012Validator
 from orchestra.model.events import BuildFinished, BuildStarted, Event
 from orchestra.model.freshness import Note
 from orchestra.model.graph import Graph, build_graph
-from orchestra.model.tasks import Claims, Manifest, Prompt, Task
+from orchestra.model.tasks import Claims, Inferred, Manifest, Prompt, Task
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """For a machine that others keep busy: slow is not wrong."""
@@ -188,12 +188,21 @@ def task(
     needs: tuple[str, ...] = (),
     run: str | None = None,
     exclusive: bool = False,
+    shared: tuple[str, ...] = (),
+    inferred: tuple[Inferred, ...] = (),
 ) -> Task:
     """A task with little said about it."""
     return Task(
         name,
         index,
-        Claims(write=write, read=read, exclusive=exclusive, declared=write is not None),
+        Claims(
+            write=write,
+            read=read,
+            shared=shared,
+            exclusive=exclusive,
+            declared=write is not None,
+            inferred=inferred,
+        ),
         prompt=None if run else Prompt(f"prompts/{name}.md", "Do it.", "Do it"),
         run=run,
         needs=needs,

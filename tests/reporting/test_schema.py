@@ -86,8 +86,8 @@ def test_the_pages_share_their_words_with_the_events() -> None:
     for page in ("status", "explain"):
         for name in ("state", "reason_kind", "reason"):
             assert schema(page)["$defs"][name] == EVENTS["$defs"][name]
-    edges = schema("explain")["$defs"]["edge"]["properties"]["edge"]
-    assert edges["enum"] == [kind.value for kind in EdgeKind]
+    assert schema("status")["$defs"]["inferred"] == schema("explain")["$defs"]["inferred"]
+    assert schema("explain")["$defs"]["edge_kind"]["enum"] == [kind.value for kind in EdgeKind]
 
 
 @pytest.mark.parametrize(

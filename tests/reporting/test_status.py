@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestra.model.freshness import Decision, Note, Reason, ReasonKind, State
+from orchestra.model.entries import LockEntry
+from orchestra.model.freshness import Decision, Landing, Note, Reason, ReasonKind, Situation, State
 from orchestra.model.graph import build_graph
 from orchestra.model.keys import Parts
 from orchestra.model.outcomes import Final
-from orchestra.model.tasks import Claims, Manifest, Task
+from orchestra.model.tasks import Claims, Inferred, Manifest, Task
+from orchestra.model.trees import Tree
 from orchestra.reporting.explain import explain_json, explain_text
-from orchestra.reporting.status import AT_MOST, EACH, Last, status_json, status_text
+from orchestra.reporting.status import AT_MOST, EACH, Last, listed, status_json, status_text
 
 from .samples import instances, manifest, raw_characters, task, texts, unhurried, validator
 
@@ -49,12 +52,12 @@ LAST = {
 }
 
 TEXT = """\
-fresh    alpha
-stale    add-tokens  prompt changed  (last: rejected, tests fail)
-blocked  gamma       needs add-tokens
-stale    suite       not passed as it is now
-fresh    docs        drifted: docs/a.md, docs/b.md; superseded: docs/c.md
-5 tasks: 2 fresh, 2 stale, 1 blocked"""
+fresh     alpha
+stale     add-tokens  prompt changed  (last: rejected, tests fail)
+blocked   gamma       needs add-tokens
+stale     suite       not passed as it is now
+fresh     docs        drifted: docs/a.md, docs/b.md; superseded: docs/c.md
+5 tasks: 2 fresh, 2 stale, 1 blocked; 1 drifted, 1 superseded"""
 
 
 def status(tasks: tuple[Task, ...], decisions: Mapping[str, Decision], last: Last | None = None) -> str:
@@ -80,7 +83,7 @@ def test_a_few_tasks_have_a_line_each() -> None:
 
 def test_colour_changes_nothing_but_colour() -> None:
     text = status_text(DECISIONS, build_graph(TASKS), manifest(*TASKS), LAST, color=True)
-    assert "\x1b[32mfresh  \x1b[0m  alpha" in text
+    assert "\x1b[32mfresh   \x1b[0m  alpha" in text
     for code in ("32", "33", "2", "0"):
         text = text.replace(f"\x1b[{code}m", "")
     assert text == TEXT
@@ -94,8 +97,8 @@ def test_up_to_thirty_tasks_are_all_listed_and_of_more_only_those_that_are_not_f
     assert status(*many(EACH, 1)).count("\n") == EACH
     text = status(*many(EACH + 1, 2)).split("\n")
     assert text == [
-        "stale    t29  prompt changed",
-        "stale    t30  prompt changed",
+        "stale     t29  prompt changed",
+        "stale     t30  prompt changed",
         "31 tasks: 29 fresh, 2 stale",
     ]
 
@@ -111,6 +114,49 @@ def test_nothing_is_cut_for_the_sake_of_one_line() -> None:
         text = status(*many(100, stale)).split("\n")
         assert len(text) == stale + 1
         assert "more" not in text[-2]
+
+
+def test_of_many_tasks_those_whose_notes_are_not_shown_are_counted() -> None:
+    tasks, decisions = many(40, 1)
+    decisions["t3"] = replace(decisions["t3"], notes=(Note("drifted", "f3"), Note("drifted", "g3")))
+    assert status(tasks, decisions).split("\n")[-1] == "40 tasks: 39 fresh, 1 stale; 1 drifted"
+
+
+def test_reverted_tasks_say_by_which_commits() -> None:
+    entry = LockEntry("t0", PARTS, {"f0": "100644 " + "a" * 40})
+    landing = Landing(entry, {"f0": "100644 " + "a" * 40}, "1" * 40, "2" * 40)
+    tasks, decisions = many(2, 1)
+    decisions["t0"] = Decision("t0", State.REVERTED, PARTS, reverted=landing)
+    failed = {"t0": (Final.FAILED.value, "long ago")}
+    assert status(tasks, decisions, failed) == (
+        "reverted  t0  1111111 was taken back by 2222222\n"
+        "stale     t1  prompt changed\n"
+        "2 tasks: 1 stale, 1 reverted"
+    )
+    # Whoever needs it goes on; whoever needs a blocked one waits for that.
+    needing = (tasks[0], task("then", 1, needs=("t0", "t1")), task("t1", 2))
+    decisions["then"] = Decision("then", State.BLOCKED, PARTS)
+    assert "blocked   then  needs t1\n" in status(needing, decisions)
+
+
+def test_on_a_narrow_terminal_every_line_fits() -> None:
+    tasks, decisions = many(3, 2)
+    long = replace(tasks[2], name="a-name-that-is-far-too-long-for-a-narrow-terminal")
+    every = {**decisions, long.name: replace(decisions["t2"], task=long.name, reasons=(PROMPT,) * 4)}
+    del every["t2"]
+    tasks = (*tasks[:2], long)
+    text = status_text(every, build_graph(tasks), manifest(*tasks), width=44)
+    assert max(len(line) for line in text.split("\n")) <= 44
+    assert "a-name-that-is-…  prompt changed,…" in text
+    assert long.name[:39] + "…" in status(tasks, every), "what goes to a file is not cut for a terminal"
+
+
+def test_only_what_has_a_line_is_worth_asking_about() -> None:
+    tasks, decisions = many(500, 350)
+    shown = listed(decisions, manifest(*tasks))
+    assert shown == tuple(f"t{n}" for n in range(150, 150 + AT_MOST - 2))
+    few, theirs = many(5, 1)
+    assert listed(theirs, manifest(*few)) == tuple(f"t{n}" for n in range(5))
 
 
 def test_of_many_tasks_the_stale_ones_come_first() -> None:
@@ -138,8 +184,10 @@ def test_json_of_all_tasks() -> None:
             "write": ["src/tokens.py"],
             "read": [],
             "unread": [],
+            "shared": [],
             "declared": True,
             "exclusive": False,
+            "inferred": [],
         },
         "needs": [],
     }
@@ -153,22 +201,28 @@ def test_json_tells_unknown_claims_from_none() -> None:
     assert [item["write"] for item in claims] == [None, []]
 
 
-STATES, ANY_PARTS = st.sampled_from(State), instances(Parts)
-REASONS, NOTES = (st.lists(instances(kind), max_size=4).map(tuple) for kind in (Reason, Note))
-
-
 @st.composite
 def situations(draw: st.DrawFn) -> tuple[tuple[Task, ...], dict[str, Decision], dict[str, tuple[str, str]]]:
     """Tasks with foreign names, any decisions about them, any last outcomes."""
     names = draw(st.lists(texts().filter(bool), max_size=4, unique=True))
-    decisions = {
-        name: Decision(name, *(draw(part) for part in (STATES, ANY_PARTS, REASONS, NOTES))) for name in names
-    }
+    foreign = st.builds(
+        Inferred,
+        st.sampled_from(["a.txt", "a*"]),
+        st.sampled_from(["write", "read"]),
+        st.integers(1, 9),
+        texts(),
+    )
+    every = {name: draw(instances(Decision)) for name in names}
     tasks = tuple(
         Task(
             name,
             index,
-            Claims(write=draw(st.sampled_from([None, (), ("a.txt",), ("src/**",)])), read=("src/**",)),
+            Claims(
+                write=draw(st.sampled_from([None, (), ("a.txt",), ("src/**",), (".github/**",)])),
+                read=("src/**",),
+                shared=draw(st.sampled_from([(), ("LOG",)])),
+                inferred=draw(st.lists(foreign, max_size=2).map(tuple)),
+            ),
             run=draw(texts()),
             needs=tuple(
                 draw(st.lists(st.sampled_from(names[:index]), max_size=2, unique=True)) if index else ()
@@ -177,6 +231,10 @@ def situations(draw: st.DrawFn) -> tuple[tuple[Task, ...], dict[str, Decision], 
         )
         for index, name in enumerate(names)
     )
+    decisions = {
+        name: replace(made, task=name, reverted=made.reverted if made.state is State.REVERTED else None)
+        for name, made in every.items()
+    }
     last = (
         draw(
             st.dictionaries(
@@ -201,5 +259,8 @@ def test_anything_reads_clean_and_keeps_to_the_schemas(
     assert STATUS.is_valid(content)
     assert json.loads(json.dumps(content)) == content
     for name in decisions:
-        assert raw_characters(explain_text(name, decisions, graph, last, color), color) == []
-        assert EXPLAIN.is_valid(explain_json(name, decisions, graph))
+        at = Situation(Manifest(tasks, {}), graph, Tree("c0", {}), {})
+        assert raw_characters(explain_text(name, decisions, at, last, color), color) == []
+        explained = explain_json(name, decisions, at, last)
+        assert EXPLAIN.is_valid(explained)
+        assert json.loads(json.dumps(explained)) == explained
