@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from orchestra.model.folding import twins
 from orchestra.model.patterns import PatternSet
 from orchestra.model.protected import protected
 from orchestra.model.tasks import Manifest, Task
-from orchestra.model.trees import Change
+from orchestra.model.trees import Change, Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,20 +20,31 @@ class Violation:
     hint: str
 
 
-def audit(task: Task, changes: tuple[Change, ...], manifest: Manifest) -> Violation | None:
-    """Compare the touched paths with the task's claims; None where all is well.
+def audit(task: Task, changes: tuple[Change, ...], manifest: Manifest, after: Tree) -> Violation | None:
+    """Compare the touched paths with the task's claims; None where all is well. `after` is the tree of the result.
 
     Protected paths are refused to every task. Outside declared write claims nothing may be touched. A task with
     inferred claims may touch what else no other task claims to write, whether that one runs now or not; one of
-    which nothing is known may touch the rest, and meets the others at the merge.
+    which nothing is known may touch the rest, and meets the others at the merge. No new path may be the twin of
+    another: the person could not check both out on many machines.
     """
+    return _guarded(changes, manifest) or _unclaimed(task, changes, manifest) or _twins(changes, after)
+
+
+def _guarded(changes: tuple[Change, ...], manifest: Manifest) -> Violation | None:
+    """What was touched that is protected."""
     guarded = tuple(c.path for c in changes if protected(c.path, manifest.allow_protected))
-    if guarded:
-        return Violation(
-            "changed protected paths",
-            guarded,
-            "if that is meant, name them under `allow_protected` in orchestra.yaml",
-        )
+    if not guarded:
+        return None
+    return Violation(
+        "changed protected paths",
+        guarded,
+        "if that is meant, name them under `allow_protected` in orchestra.yaml",
+    )
+
+
+def _unclaimed(task: Task, changes: tuple[Change, ...], manifest: Manifest) -> Violation | None:
+    """What was touched outside the claims."""
     write = task.claims.writable
     if write is None:
         return _outside_inferred(task, changes, manifest)
@@ -77,3 +89,20 @@ def _outside_inferred(task: Task, changes: tuple[Change, ...], manifest: Manifes
         tuple(owners),
         "declare `claims` for it, so that they go one after the other, or narrow its prompt",
     )
+
+
+def _twins(changes: tuple[Change, ...], after: Tree) -> Violation | None:
+    """What was added that some file systems take for another path of the result."""
+    found = twins(added(changes), after.files)
+    if not found:
+        return None
+    return Violation(
+        "added paths that are one with others where case or Unicode form does not count",
+        tuple(sorted({*found, *(other for others in found.values() for other in others)})),
+        "rename one of each pair, so that both can be checked out on every machine",
+    )
+
+
+def added(changes: tuple[Change, ...]) -> tuple[str, ...]:
+    """The paths that were absent before."""
+    return tuple(change.path for change in changes if change.before is None)

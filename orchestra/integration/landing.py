@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 
-from orchestra.integration.audit import Violation, audit
+from orchestra.integration.audit import Violation, added, audit
 from orchestra.integration.line import Line
+from orchestra.model.folding import twins
 from orchestra.model.freshness import Decision
 from orchestra.model.ports import AttemptEnded, Git
 from orchestra.model.tasks import Manifest, Task
@@ -60,13 +62,19 @@ def prepare(
 ) -> Prepared | Conflict | Violation:
     """Audit a result and merge it onto the tip of the line."""
     base = git.tree(candidate.base)
-    changes = differences(base, git.tree(candidate.result))
-    violation = audit(candidate.task, changes, manifest)
+    result = git.tree(candidate.result)
+    changes = differences(base, result)
+    violation = audit(candidate.task, changes, manifest, result)
     if violation is not None:
         return violation
     merged = git.merge(candidate.base, line.tip, candidate.result)
     if merged.tree is None:
         return Conflict(merged.conflicts)
+    new = [path for path in added(changes) if line.tree.state(path) is None]
+    beside = twins(new, git.tree(merged.tree).files)
+    if beside:
+        # Each was alone when it was audited: another attempt sees the other one.
+        return Conflict(tuple(sorted({*beside, *chain.from_iterable(beside.values())})))
     commit = line.commit_result(
         candidate.task,
         candidate.decision,

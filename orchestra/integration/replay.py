@@ -98,7 +98,7 @@ class Replays:
         changes = differences(base, result)
         if kept.cut_off and changes:
             return Replay(kept.attempt, kept.commit, parents[0], summary, cut_off=True)
-        if audit(task, changes, self._manifest) is not None:
+        if audit(task, changes, self._manifest, result) is not None:
             return None
         if not has_entry and _holds(task, changes, result, now):
             return Restore(kept.attempt, changes)

@@ -49,7 +49,7 @@ def test_the_audit_names_just_the_paths_that_were_not_allowed(
     paths: list[str], write: tuple[str, ...] | None, open_all: bool
 ) -> None:
     one = task("t", write=write, read=("**",))
-    found = audit(one, touched(*paths), allowing("**") if open_all else allowing())
+    found = audit(one, touched(*paths), allowing("**") if open_all else allowing(), Tree("1", {}))
     guarded = [] if open_all else [path for path in paths if path in SECRET]
     outside = [path for path in paths if write is not None and not any_match(write, path)]
     assert list(found.paths if found else ()) == (guarded or outside)
@@ -59,8 +59,8 @@ def test_the_audit_names_just_the_paths_that_were_not_allowed(
 @pytest.mark.parametrize("exclusive", [False, True])
 def test_unknown_claims_may_touch_all_but_what_is_protected(exclusive: bool) -> None:
     one = task("t", exclusive=exclusive)
-    assert audit(one, touched("a", "deep/b"), allowing()) is None
-    assert audit(one, touched("a", ".git/config"), allowing("**")) is not None
+    assert audit(one, touched("a", "deep/b"), allowing(), Tree("1", {})) is None
+    assert audit(one, touched("a", ".git/config"), allowing("**"), Tree("1", {})) is not None
 
 
 def test_a_deletion_a_mode_and_both_ends_of_a_rename_count_as_touched() -> None:
@@ -70,7 +70,7 @@ def test_a_deletion_a_mode_and_both_ends_of_a_rename_count_as_touched() -> None:
     assert changes == (
         Change("a", "100644 1", "100755 1"), Change("b", "100644 2", None), Change("moved", None, "100644 2"),
     )  # fmt: skip
-    found = audit(task("t", write=("moved",)), changes, allowing())
+    found = audit(task("t", write=("moved",)), changes, allowing(), after)
     assert found is not None and found.paths == ("a", "b")
 
 
