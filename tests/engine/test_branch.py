@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
@@ -16,7 +18,8 @@ from orchestra.planning.simulate import Script
 from orchestra.vcs.memory import MemoryGit
 from tests.model.kit import task
 
-from .test_builds import ALL, JOBS, SETTINGS, worlds
+from .doings import ALL, worlds
+from .test_builds import JOBS, SETTINGS
 from .world import MAIN, Edits, Files, World, script
 
 PARKED = "refs/heads/orchestra/build-"
@@ -329,9 +332,7 @@ def test_files_in_the_way_leave_the_branch_and_are_named() -> None:
         __slots__ = ()
 
     world = two()
-    world.git = Dirty(
-        world.git.trees, world.git.blobs, world.git.commits, world.git.refs, _count=world.git._count
-    )
+    world.git = Dirty(**{each.name: getattr(world.git, each.name) for each in fields(MemoryGit)})
     from orchestra.model.ports import Advance
 
     def advance(branch: str, old: str, new: str) -> Advance:

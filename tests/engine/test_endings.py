@@ -21,7 +21,8 @@ from orchestra.model.tasks import Task
 from orchestra.planning.simulate import Script
 from tests.model.kit import task
 
-from .test_builds import JOBS, SETTINGS, worlds
+from .doings import worlds
+from .test_builds import JOBS, SETTINGS
 from .world import Built, Files, World, fails, script
 
 

@@ -5,7 +5,7 @@ Whatever a test is about, every build in it is watched by a `Witness`, who knows
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -121,15 +121,17 @@ class Witness:
             case BranchAdvanced():
                 git = self._world.git
                 assert git.is_ancestor(event.old, event.new), "the branch moved back"
-                # Lock entries may be recorded on whatever the person has committed.
-                theirs = (self._world.files(commit) for commit in self._world.theirs)
-                recorded = any(files == self._world.files(event.new) for files in theirs)
-                assert recorded or self._world.green(event.new), (
+                assert self._world.green(event.new) or self._is_theirs(event.new), (
                     "the branch points to a tree that is not green"
                 )
                 assert git.refs[event.branch] == event.new
             case _:
                 pass
+
+    def _is_theirs(self, commit: str) -> bool:
+        # Lock entries may be recorded on whatever the person has committed.
+        files = self._world.files(commit)
+        return any(self._world.files(theirs) == files for theirs in self._world.theirs)
 
     def _started(self, event: AttemptStarted) -> None:
         task = self._tasks[event.task]
@@ -143,7 +145,7 @@ class Witness:
 
 @dataclass(repr=False)
 class World:
-    """A repository with a branch `main`, a manifest, and what each task does when it runs.
+    """A repository with a branch (`main`), a manifest, and what each task does when it runs.
 
     `green` tells of a commit whether it passes; `verdict` is what verification says of it, where something else
     is to happen then.
@@ -158,8 +160,10 @@ class World:
     started: Callable[[AttemptStarted], None] = field(default=lambda event: None)
     behave: Callable[[AttemptOrder, Tree], Script] | None = None
     theirs: list[str] = field(default_factory=list)
+    branch: str = MAIN
     builds: int = 0
     last_engine: Engine | None = None
+    read_entries: dict[tuple[str, str], LockEntry] = field(default_factory=dict)
 
     @classmethod
     def of(cls, *tasks: Task, files: Mapping[str, str] | None = None, verify: str | None = None) -> World:
@@ -186,8 +190,8 @@ class World:
 
     @property
     def main(self) -> str:
-        """The commit at which `main` stands."""
-        return self.git.refs[MAIN]
+        """The commit at which the branch stands."""
+        return self.git.refs[self.branch]
 
     def edit(self, edits: Edits, *, message: str = "by hand") -> str:
         """The person commits to `main`; None deletes a file."""
@@ -197,7 +201,7 @@ class World:
                 files.pop(path, None)
             else:
                 files[path] = text.encode()
-        self.git.refs[MAIN] = self.git.commit_files(files, (self.main,), message)
+        self.git.refs[self.branch] = self.git.commit_files(files, (self.main,), message)
         self.theirs.append(self.main)
         return self.main
 
@@ -209,7 +213,7 @@ class World:
             merged = self.git.merge(commit, tree, self.git.parents(commit)[0])
             assert merged.tree is not None, f"the revert conflicts in {merged.conflicts}"
             tree = self.git.commit(CommitRequest(merged.tree, (at,), message))
-        self.git.refs[MAIN] = tree
+        self.git.refs[self.branch] = tree
         self.theirs.append(self.main)
         return self.main
 
@@ -225,10 +229,7 @@ class World:
 
     def theirs_and_ours(self) -> list[str]:
         """The first-parent history of `main`, oldest first."""
-        commits = [self.main]
-        while parents := self.git.parents(commits[-1]):
-            commits.append(parents[0])
-        return commits[::-1]
+        return self.first_parents(self.main)[::-1]
 
     def state(self, path: str) -> str | None:
         """The mode and id of a file on `main`."""
@@ -236,22 +237,45 @@ class World:
 
     def files(self, commit: str | None = None) -> Files:
         """The same without what is orchestra's."""
-        return {
-            path: text for path, text in self.all_files(commit).items() if not path.startswith(".orchestra/")
+        states = {
+            path: state.split(" ")[1]
+            for path, state in self.git.tree(commit or self.main).files.items()
+            if not path.startswith(".orchestra/")
         }
+        contents = self.git.read(list(states.values()))
+        return {path: content.decode() for path, content in zip(states, contents, strict=True)}
 
     def entries(self, commit: str | None = None) -> dict[str, LockEntry]:
-        """The lock entries of a commit, else of `main`."""
+        """The lock entries of a commit, else of the branch."""
         tree = self.git.tree(commit or self.main)
-        ids = [tree.files[path].split(" ")[1] for path in lock_paths(tree)]
-        pairs = zip(lock_paths(tree), self.git.read(ids), strict=True)
-        return {task_of(path): parse(task_of(path), content) for path, content in pairs}
+        return {task_of(path): self.entry(task_of(path), tree.files[path]) for path in lock_paths(tree)}
 
-    def oracle(self, commit: str | None = None, entries: Mapping[str, LockEntry] | None = None) -> Oracle:
-        """The oracle of freshness on a commit, else on `main`."""
+    def entry(self, task: str, state: str) -> LockEntry:
+        """The entry of a task from the state of its file; remembered."""
+        found = self.read_entries.get((task, state))
+        if found is None:
+            (content,) = self.git.read([state.split(" ")[1]])
+            found = self.read_entries[task, state] = parse(task, content)
+        return found
+
+    def oracle(
+        self,
+        commit: str | None = None,
+        entries: Mapping[str, LockEntry] | None = None,
+        wanted: Collection[str] = (),
+    ) -> Oracle:
+        """The oracle of freshness on a commit, else on the branch."""
         at = commit or self.main
         found = self.entries(at) if entries is None else entries
-        return Oracle(self.manifest, self.git.tree(at).files, found, Passed(self.git))
+        line = [self.git.tree(each).files for each in self.first_parents(at)]
+        return Oracle(self.manifest, line[0], found, Passed(self.git), line, self.entry, wanted)
+
+    def first_parents(self, commit: str) -> list[str]:
+        """The first-parent history of a commit, newest first."""
+        commits = [commit]
+        while parents := self.git.parents(commits[-1]):
+            commits.append(parents[0])
+        return commits
 
     # --- builds ----------------------------------------------------------------------------------------------
 
@@ -272,7 +296,7 @@ class World:
         self.builds += 1
         name = f"build-{self.builds:03}"
         graph = build_graph(self.manifest.tasks)
-        branch = MAIN if detached is None else None
+        branch = self.branch if detached is None else None
         refs = {ref: commit for ref, commit in self.git.refs.items() if ref.startswith(FOLLOWED)}
         begin = take_up(self.git, refs, branch, detached or self.main, advance=advance)
         self.git.update_refs(begin.obsolete)
@@ -306,7 +330,7 @@ class World:
         assert set(finished.tasks) == order.selected
         assert executor.peak <= jobs
         assert finished.ran == len(built.ran)
-        assert self.git.is_ancestor(before[MAIN], self.main), "main lost a commit"
+        assert self.git.is_ancestor(before[self.branch], self.main), "main lost a commit"
         assert built.events[-1] is finished
         return built
 
