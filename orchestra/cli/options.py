@@ -104,7 +104,13 @@ class Project:
     @cached_property
     def manifest(self) -> Manifest:
         """The manifest with claims as they are to be understood on the tree where a build begins."""
-        return self._written
+        from orchestra.model.places import place_claims
+
+        repository = self.repository
+        tree = repository.tree(self.begin.tip)
+        return place_claims(
+            self._written, tree, lambda link: repository.read([link])[0].decode("utf-8", "surrogateescape")
+        )
 
     @cached_property
     def graph(self) -> Graph:

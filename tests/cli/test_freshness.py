@@ -36,7 +36,7 @@ def test_git_revert_is_understood(scratch: Scratch) -> None:
     assert shown.status == 0 and "reverted" in shown.stdout
     told = scratch.orchestra("explain", "first")
     assert "reverted" in told.stdout and commit[:7] in told.stdout
-    assert "1 reverted" in scratch.orchestra("build").stdout
+    assert "1 is reverted" in scratch.orchestra("build").stdout
     # Named, it is brought back from what was kept; and a revert of the revert would have done it too.
     dry = scratch.orchestra("build", "-n", "--json", "first")
     assert dry.finished["tasks"] == {"first": "replayed"} and dry.finished["ran"] == 0
