@@ -66,6 +66,7 @@ class BuildRequest:
     force: bool = False
     adopt: bool = False
     fail_fast: bool = False
+    wait: bool = False
 
 
 @click.command("build")
@@ -83,6 +84,7 @@ class BuildRequest:
     is_flag=True,
     help="Build on your uncommitted changes too; the branch stays, as with --no-advance.",
 )
+@click.option("--wait", is_flag=True, help="Wait where another build is at work, instead of giving up.")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
 @click.option(
     "--ui", type=click.Choice(["auto", "plain", "none"]), default="auto", help="How to show progress."
@@ -104,6 +106,7 @@ def command(
     into: str | None,
     no_advance: bool,
     include_dirty: bool,
+    wait: bool,
     yes: bool,
     ui: str,
     as_json: bool,
@@ -132,7 +135,7 @@ def command(
         include_dirty=include_dirty,
     )
     display = Display(as_json=as_json, silent=ui == "none", verbosity=-1 if quiet else int(verbose))
-    request = BuildRequest(targets, jobs, force, adopt, fail_fast)
+    request = BuildRequest(targets, jobs, force, adopt, fail_fast, wait)
     if dry_run:
         return _dry_run(project, request, display)
     return exit_status(run_build(project, request, display))
@@ -140,7 +143,8 @@ def command(
 
 def run_build(project: Project, request: BuildRequest, display: Display) -> BuildFinished:
     """Carry one build out, tell it on standard output, and give its last event."""
-    with BuildLock(project.repository.state_folder / "building.json"):
+    waiting = (lambda what: click.echo(f"{what}; waiting for its end", err=True)) if request.wait else None
+    with BuildLock(project.lock_path, waiting):
         return _Build(project, request, display).run()
 
 

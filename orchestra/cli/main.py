@@ -19,6 +19,7 @@ COMMANDS = {
     "status": "Show which tasks are fresh, stale or blocked.",
     "explain": "Show why a task is fresh or stale, and what it waits for.",
     "history": "Show earlier builds, one build, or the attempts of one task.",
+    "stop": "End a running build, as an interrupt would.",
     "demo": "Make a small repository and build it, to see how it goes.",
 }
 

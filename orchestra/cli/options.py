@@ -118,6 +118,11 @@ class Project:
         return build_graph(self.manifest.tasks)
 
     @property
+    def lock_path(self) -> Path:
+        """The file whose lock the build that is at work holds."""
+        return self.repository.state_folder / "building.json"
+
+    @property
     def history_path(self) -> Path:
         """Where the history lies."""
         return self.repository.state_folder / "history.db"

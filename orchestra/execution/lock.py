@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
+import signal
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from orchestra.model.errors import environment_error
 from orchestra.model.text import duration
 
+PATIENCE = 2.0
+"""How long one that took the lock may take to write down who it is, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose build is at work: the process, and since when in seconds since the epoch."""
+
+    pid: int
+    since: float
+
+    def __str__(self) -> str:
+        return f"process {self.pid}, for {duration(max(0.0, time.time() - self.since))}"
+
 
 class BuildLock:
-    """To be used as a context manager; raises OrchestraError (exit status 3) where another build holds it."""
+    """To be used as a context manager; raises OrchestraError (exit status 3) where another build holds it.
 
-    def __init__(self, path: Path) -> None:
+    With `wait` it waits for that one's end instead, once it has told `wait` in words who that is.
+    """
+
+    def __init__(self, path: Path, wait: Callable[[str], None] | None = None) -> None:
         self._path = path
+        self._wait = wait
         self._fd = -1
 
     def __enter__(self) -> BuildLock:
@@ -27,19 +49,11 @@ class BuildLock:
         except OSError as error:
             raise environment_error(f"cannot write {self._path}", causes=(str(error),)) from error
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = self._holder()
+            self._take()
+        except BaseException:
             os.close(self._fd)
             self._fd = -1
-            raise environment_error(
-                f"another build is at work in this repository{holder}",
-                hint="wait for it to end, or interrupt it where it runs",
-            ) from None
-        except OSError as error:
-            os.close(self._fd)
-            self._fd = -1
-            raise environment_error(f"cannot lock {self._path}", causes=(str(error),)) from error
+            raise
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, json.dumps({"pid": os.getpid(), "since": time.time()}).encode(), 0)
         return self
@@ -52,10 +66,83 @@ class BuildLock:
             os.close(self._fd)
             self._fd = -1
 
-    def _holder(self) -> str:
-        """Who holds it, as far as they wrote it down."""
+    def _take(self) -> None:
         try:
-            value = json.loads(os.pread(self._fd, 1000, 0))
-            return f": process {int(value['pid'])}, for {duration(max(0.0, time.time() - value['since']))}"
-        except (ValueError, KeyError, TypeError):
-            return ""
+            if _locked(self._fd):
+                return
+            holder = _written(self._fd)
+            what = f"another build is at work in this repository{f': {holder}' if holder else ''}"
+            if self._wait is None:
+                raise environment_error(
+                    what, hint="wait for it (--wait), or end it: orchestra stop"
+                ) from None
+            self._wait(what)
+            # An interrupt ends this wait, as it ends a build.
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+        except OSError as error:
+            raise environment_error(f"cannot lock {self._path}", causes=(str(error),)) from error
+
+
+def stop_build(path: Path, *, now: bool = False) -> Holder | None:
+    """Interrupt the build that holds the lock and wait until it has ended; None where none is at work.
+
+    `now`: interrupt it twice, so that it gives nobody time to finish. Raises OrchestraError where it cannot be
+    reached.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise environment_error(f"cannot read {path}", causes=(str(error),)) from error
+    try:
+        end = time.monotonic() + PATIENCE
+        while True:
+            if _locked(fd):
+                return None
+            holder = _written(fd)
+            if holder is not None:
+                break
+            if time.monotonic() > end:
+                raise environment_error(f"a build is at work, but {path} does not say whose")
+            time.sleep(0.01)
+        try:
+            os.kill(holder.pid, signal.SIGINT)
+            if now:
+                # Signals of one kind that come too soon are one.
+                time.sleep(0.3)
+                if not _locked(fd):
+                    os.kill(holder.pid, signal.SIGINT)
+        except ProcessLookupError:
+            # It ended just now, or lives where its number means nothing here (a container).
+            if not _locked(fd):
+                raise environment_error(
+                    f"the build of {holder} cannot be reached from here", hint="end it where it runs"
+                ) from None
+            return holder
+        except PermissionError as error:
+            raise environment_error(
+                f"the build of {holder} is not yours", hint="end it as the user who runs it"
+            ) from error
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        return holder
+    finally:
+        os.close(fd)
+
+
+def _locked(fd: int) -> bool:
+    """Take the lock, if it is free."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _written(fd: int) -> Holder | None:
+    """Who holds the lock, as far as they wrote it down."""
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        value = json.loads(os.pread(fd, 1000, 0))
+        pid, since = int(value["pid"]), float(value["since"])
+        return Holder(pid, since) if pid > 0 else None
+    return None
