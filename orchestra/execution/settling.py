@@ -156,7 +156,7 @@ class Settler:
     def adopt(self, card: Card, task: Task, decision: Decision) -> None:
         """Record a stale task as fresh, as it stands; nothing runs."""
         if task.claims.is_check:
-            self._git.update_refs((RefUpdate(check_ref(decision.key), self._line.tip, force=True),))
+            self._remember_green(decision, self._line.tip)
         else:
             self._line.note_present(task, decision)
         self.settle(card, Final.ADOPTED)
@@ -166,9 +166,20 @@ class Settler:
         self, card: Card, task: Task, decision: Decision, attempt: str | None, changes: tuple[Change, ...]
     ) -> None:
         """Record a task all of whose work is there already; nothing runs."""
-        self._line.note_present(task, decision, changes)
+        if task.claims.is_check:
+            # It was cut off after it had passed.
+            self._remember_green(decision, self._line.tip, attempt)
+        else:
+            self._line.note_present(task, decision, changes)
         self.settle(card, Final.REPLAYED)
         self._emit(TaskRecorded(self._clock.now(), self._build, card.name, Final.REPLAYED, attempt))
+
+    def _remember_green(self, decision: Decision, commit: str, attempt: str | None = None) -> None:
+        """Keep a check task's verdict, and no longer what its attempt left: a lock entry it has none."""
+        updates = [RefUpdate(check_ref(decision.key), commit, force=True)]
+        if attempt is not None:
+            updates.append(RefUpdate(captured_ref(decision.attempted.key, attempt), None, force=True))
+        self._git.update_refs(tuple(updates))
 
     def _landed(self, card: Card, fate: Landed) -> None:
         self.settle(card, Final.REPLAYED if fate.candidate.replayed else Final.LANDED)
@@ -189,8 +200,7 @@ class Settler:
         final = Final.NO_CHANGE
         if order.task.claims.is_check:
             final = Final.PASSED
-            ref = check_ref(card.decision.key)
-            self._git.update_refs((RefUpdate(ref, order.base, force=True),))
+            self._remember_green(card.decision, order.base, order.attempt)
         else:
             self._line.note_unchanged(order.task, card.decision, self._git.tree(order.base))
             if result is not None:

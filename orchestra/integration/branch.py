@@ -62,6 +62,7 @@ class Branch:
         self._began = line.tip
         self._refused: Advance | None = None
         self._given_up = ""
+        self._taken_up = target.taken_up
         self._kept = False
 
     @property
@@ -111,7 +112,10 @@ class Branch:
             self._emit(BranchAdvanced(self._clock.now(), self._build, branch, self._at, tip))
             self._at = tip
             self._refused = None
-            self._git.update_refs((*self._drop_tip(), *self._target.taken_up))
+            self._git.update_refs(self._drop_tip())
+            # Apart, since the person may have moved one of these; and once, since then they are gone.
+            taken_up, self._taken_up = self._taken_up, ()
+            self._git.update_refs(taken_up)
         else:
             self._refused = done
         return done
@@ -133,7 +137,8 @@ class Branch:
         parked = RefUpdate(f"{PARKED}{self._build}/{self._target.place}", tip, force=True)
         self._git.update_refs((RefUpdate(name, tip, force=True), parked))
         # Apart, and after: where the person moved one of these meanwhile, it stays, and the tip is parked all the same.
-        self._git.update_refs((*self._drop_tip(), *self._target.taken_up))
+        self._git.update_refs(self._drop_tip())
+        self._git.update_refs(self._taken_up)
         self._say_behind(name.removeprefix("refs/heads/"))
 
     def _say_behind(self, parked: str) -> None:

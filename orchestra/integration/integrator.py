@@ -157,12 +157,15 @@ class Integrator:
         """
         if self.busy:
             return False
+        before = self._line.tip
         if self._line.pending:
             self._branch.follow()
         if self._line.commit_pending() is not None:
             self._branch.keep_tip()
+            before = self._line.tip
         self._advance()
-        if self._at_landing is not None:
+        if self._at_landing is not None or self._line.tip != before:
+            # Merged with what the person committed: what that makes stale is not built yet.
             return False
         self._branch.finish()
         return True

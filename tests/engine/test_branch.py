@@ -413,3 +413,25 @@ def test_the_merge_base_of_the_memory_double() -> None:
     assert git.merge_base(joined, aside) == aside
     assert git.merge_base(root, other) == root
     assert git.merge_base(root, stranger) is None
+
+
+def test_the_tip_s_ref_goes_also_at_a_second_advance() -> None:
+    world = World.of(
+        task("a"), task("b", write=("p",), read=("**",), unread=("prompts/**",)), verify="make check"
+    )
+    world.does["a"] = lambda files: {"p": "a"}
+    world.does["b"] = lambda files: {"p": files["p"] if "#b" in files["p"] else f"{files['p']}#b"}
+    world.build(advance=False)
+    world.edit({"q": "1"})
+    assert world.build().finished.ok
+    assert left_over(world) == []
+
+
+def test_what_the_last_merge_with_the_person_s_commits_makes_stale_is_built_too() -> None:
+    world = World.of(task("a", write=("p",)), task("b", write=("p",), read=("**",)))
+    world.does["b"] = lambda files: {"p": " ".join(sorted(files))}
+    world.build(advance=False)
+    world.edit({"q": "1"})
+    assert world.build().finished.ok
+    assert "q" in world.files()["p"]
+    world.build_nothing()

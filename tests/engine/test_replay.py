@@ -8,7 +8,9 @@ import pytest
 
 from orchestra.integration.refs import CAPTURED, REJECTED, RESULTS
 from orchestra.model.events import TaskLanded, TaskRecorded, TaskReplayed
+from orchestra.model.ports import CommitRequest
 from orchestra.model.tasks import Task
+from orchestra.model.trailers import result_message
 from tests.model.kit import task
 
 from .world import MAIN, World, script
@@ -283,3 +285,20 @@ def test_interrupted_while_one_waits_for_another_it_lands_all_the_same() -> None
     world = sharing()
     built = world.build(jobs=2, interrupts=[2.0])
     assert built.finals == {"a": "interrupted", "b": "landed"}
+
+
+def test_a_check_leaves_its_verdict_and_nothing_else() -> None:
+    world = World.of(task("c", write=(), read=("README",)))
+    world.does["c"] = lambda files: {}
+    built = world.build()
+    assert built.finals == {"c": "passed"}
+    assert not world.git.refs_below(CAPTURED, RESULTS)
+    # Cut off between the attempt's end and the verdict: it is a verdict all the same, and no lock entry.
+    (ref,) = world.git.refs_below("refs/orchestra/checks/")
+    kept = f"{CAPTURED}{ref.removeprefix('refs/orchestra/checks/')}/build-001-1"
+    message = result_message("c", "build-001-1", "")
+    world.git.refs[kept] = world.git.commit(CommitRequest(world.main, (world.main,), message))
+    del world.git.refs[ref]
+    assert world.build().finals == {"c": "replayed"}
+    assert not world.entries() and not world.git.refs_below(CAPTURED)
+    world.build_nothing()
