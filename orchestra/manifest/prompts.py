@@ -159,11 +159,13 @@ def read_prompt(root: Root, path: str, name: str) -> PromptFile:
     text = decode(data, path)
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    front_matter, text = split(text)
+    whole = text
+    front_matter, text = split(whole)
+    first_line = whole.count("\n", 0, len(whole) - len(text)) + 1
     text = "\n".join(map(str.rstrip, text.split("\n"))).rstrip("\n") + "\n"
     if text == "\n":
         raise usage_error("the prompt is empty", place=Place(path), hint="write what the agent shall do")
-    return PromptFile(Prompt(path, text, title_of(text, name)), front_matter)
+    return PromptFile(Prompt(path, text, title_of(text, name), first_line), front_matter)
 
 
 def split(text: str) -> tuple[str | None, str]:

@@ -70,11 +70,16 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt file: its path, its text without front matter, and its title (the first heading or line)."""
+    """A prompt file: its path, its text without front matter, and its title (the first heading or line).
+
+    `first_line` is the line of the file at which the text begins, from 1: where front matter grows, a task stays
+    the same.
+    """
 
     path: str
     text: str
     title: str
+    first_line: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
