@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parents[2] / "orchestra"
 MAY_IMPORT = {
     "model": set[str](),
     "planning": {"model"},
+    "analysis": {"model"},
     "manifest": {"model"},
     "vcs": {"model"},
     "agents": {"model"},
@@ -22,6 +23,7 @@ MAY_IMPORT = {
     "cli": {
         "model",
         "planning",
+        "analysis",
         "manifest",
         "vcs",
         "agents",
@@ -41,6 +43,7 @@ IMPURE = {
 PURE = (
     *sorted((PACKAGE / "model").glob("*.py")),
     *sorted((PACKAGE / "planning").glob("*.py")),
+    *sorted((PACKAGE / "analysis").glob("*.py")),
     *sorted((PACKAGE / "integration").glob("*.py")),
     PACKAGE / "execution" / "policy.py",
     PACKAGE / "execution" / "tally.py",
