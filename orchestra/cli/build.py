@@ -340,23 +340,19 @@ class _Build:
 
 def _dry_run(project: Project, request: BuildRequest, display: Display) -> int:
     """Tell what this build would do, from a simulated one."""
-    from orchestra.cli.simulated import Collected, simulate
-    from orchestra.reporting.dry_run import dry_run_text
+    from orchestra.cli.simulated import foreseen, simulate
 
-    selected, forced = chosen(project, request)
-    heard = Collected()
-    simulate(
-        project,
-        display.listeners(project)[0] if display.as_json else [heard],
-        build=build_name(time.time()),
-        selected=selected,
-        forced=forced,
-        jobs=jobs_of(project, request),
-        named=named(project, request),
-        adopt=request.adopt,
-    )
-    if not display.as_json:
-        click.echo(dry_run_text(heard.events, project.graph, display.color))
+    if display.as_json:
+        listeners, _ = display.listeners(project)
+        simulate(project, request, listeners)
+    else:
+        from orchestra.cli.terminal import width_of
+        from orchestra.reporting.dry_run import dry_run_text
+
+        text = dry_run_text(
+            foreseen(project, request), project.graph, color=display.color, width=width_of(sys.stdout)
+        )
+        click.echo(text)
     return ExitStatus.OK
 
 

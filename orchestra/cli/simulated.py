@@ -5,52 +5,65 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
+from orchestra.cli.build import BuildRequest, build_name, chosen, jobs_of, named
 from orchestra.cli.options import Project
 from orchestra.execution.engine import BuildOrder, Engine
 from orchestra.model.events import BuildFinished, Event
+from orchestra.model.freshness import decide
 from orchestra.model.ports import Listener
 from orchestra.planning.simulate import ManualClock, SimulatedExecutor
+from orchestra.reporting.outlook import Outlook, foresee
 from orchestra.vcs.memory import MemoryGit
 
 
-def simulate(
-    project: Project,
-    listeners: Sequence[Listener],
-    *,
-    build: str,
-    selected: frozenset[str],
-    forced: frozenset[str],
-    jobs: int,
-    named: frozenset[str] = frozenset(),
-    adopt: bool = False,
-) -> BuildFinished:
-    """Drive the engine as a build of the same tasks would, and tell the listeners; gives its last event.
+def simulate(project: Project, request: BuildRequest, listeners: Sequence[Listener]) -> BuildFinished:
+    """Drive the engine as the build that is asked for would, and tell the listeners; gives its last event.
 
-    Every attempt succeeds after one second and changes all that it may. `build` is the name that the events
-    carry; `named` and `adopt` are as in BuildOrder.
+    Every attempt succeeds after one second and changes all that it may.
     """
     begin = project.begin
     git = MemoryGit(behind=project.repository)
     clock = ManualClock()
+    selected, forced = chosen(project, request)
     order = BuildOrder(
-        build,
+        build_name(time.time()),
         project.manifest,
         project.graph,
         selected,
         begin.target,
         begin.tip,
-        jobs,
+        jobs_of(project, request),
         forced=forced,
-        named=named,
-        adopt=adopt,
+        named=named(project, request),
+        adopt=request.adopt,
         dry_run=True,
     )
     return Engine(order, git, SimulatedExecutor(git, clock), clock, listeners).run()
 
 
-class Collected:
+def foreseen(project: Project, request: BuildRequest) -> Outlook:
+    """What the build that is asked for would do with each of its tasks."""
+    heard = _Collected()
+    simulate(project, request, [heard])
+    outlook = foresee(heard.events, project.graph, _passed(project, request))
+    assert outlook is not None, "a build that never started"
+    return outlook
+
+
+def _passed(project: Project, request: BuildRequest) -> frozenset[str]:
+    """The check tasks of the build that passed on the very tree with which it would begin, and are not forced."""
+    selected, forced = chosen(project, request)
+    checks = [name for name in selected - forced if project.graph.task(name).claims.is_check]
+    if not checks:
+        return frozenset()
+    at = project.situation()
+    return frozenset(name for name in checks if decide(project.graph.task(name), at).fresh)
+
+
+class _Collected:
     """A listener that keeps what it hears."""
 
     def __init__(self) -> None:

@@ -1,139 +1,163 @@
-"""What a build would do, in the text of `--dry-run`: read from the events of a simulated build, decided nowhere else.
+"""What a build would do, in the text of `build --dry-run` with which `plan` begins too. Pure.
 
-Pure. A simulated attempt changes all that it may, so a task that runs there only because of that is said to run
-`if` the other changes its output; the made-up paths of the simulation are never shown.
+A few tasks have a line each; many are folded to a line a row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 
-from orchestra.model.events import AttemptStarted, BuildStarted, Event, Notice, TaskLanded, TaskSkipped
-from orchestra.model.freshness import Reason, ReasonKind
-from orchestra.model.graph import EdgeKind, Graph
+from orchestra.model.events import Notice
+from orchestra.model.graph import Graph
+from orchestra.model.outcomes import Final
+from orchestra.reporting.outlook import Action, Outlook, Prospect
 from orchestra.reporting.summary import null_words
-from orchestra.reporting.words import Style, count, listing, one_line, paint, reasons_words
+from orchestra.reporting.words import (
+    NAME_WIDTH,
+    Style,
+    count,
+    cut,
+    listing,
+    name_column,
+    one_line,
+    paint,
+    reason_words,
+    reasons_words,
+)
 
-NAME_WIDTH = 40
+EACH = 30
+"""Up to so many tasks have a line each; more are folded."""
+ROWS = 20
+"""So many rows are shown at most where they are folded."""
 
 
-@dataclass(slots=True)
-class _Seen:
-    """What the simulated build did: first starts by task, who landed which path, what was said beside it."""
-
-    started: BuildStarted | None = None
-    starts: dict[str, AttemptStarted] = field(default_factory=dict)
-    makers: dict[str, str] = field(default_factory=dict)
-    skipped: dict[str, str] = field(default_factory=dict)
-    notices: list[Notice] = field(default_factory=list)
-    # As of each start: a path that lands later cannot have been its reason.
-    own: dict[str, tuple[Reason, ...]] = field(default_factory=dict)
-    causes: dict[str, tuple[str, ...]] = field(default_factory=dict)
-
-
-def dry_run_text(events: Iterable[Event], graph: Graph, color: bool = False) -> str:
+def dry_run_text(outlook: Outlook, graph: Graph, *, color: bool = False, width: int | None = None) -> str:
     """Which tasks would run, in order of their start and why, which may, and how many are fresh.
 
-    `events` are those of one simulated build on `graph`. No newline at the end.
+    `width` is that of the terminal, None where there is none. No newline at the end.
     """
-    seen = _read(events)
-    if seen.started is None:
-        return ""
-    selected = seen.started.tasks
-    certain = [task for task in seen.starts if not seen.causes[task]]
-    maybe = _maybe(seen, graph, selected)
-    notes = [_note(notice, color) for notice in seen.notices]
-    if not certain and not maybe:
-        return "\n".join([*notes, null_words(len(selected))])
-    fresh = max(len(selected) - len(certain) - len(maybe), 0)
-    head = f"{len(certain):,} of {count(len(selected), 'task')} would run"
-    jobs = seen.started.jobs
-    head += ", one at a time" if jobs == 1 else f", up to {jobs} at once"
-    head += f"; {len(maybe):,} more may" if maybe else ""
-    head += f"; {fresh:,} {'is' if fresh == 1 else 'are'} fresh" if fresh else ""
-    return "\n".join([*notes, head, *_rows(seen, graph, maybe, color)])
+    return "\n".join(outlook_lines(outlook, graph, color=color, width=width))
 
 
-def _read(events: Iterable[Event]) -> _Seen:
-    seen = _Seen()
-    for event in events:
-        match event:
-            case BuildStarted():
-                seen.started = event
-            case Notice():
-                seen.notices.append(event)
-            case TaskLanded():
-                seen.makers.update(dict.fromkeys(event.paths, event.task))
-            case TaskSkipped(because=str(because)):
-                seen.skipped[event.task] = because
-            case AttemptStarted() if event.task not in seen.starts:
-                makers = [_maker(reason, seen) for reason in event.reasons]
-                paired = zip(event.reasons, makers, strict=True)
-                own = tuple(reason for reason, maker in paired if maker is None)
-                seen.starts[event.task] = event
-                seen.own[event.task] = own
-                found = dict.fromkeys(maker for maker in makers if maker is not None)
-                seen.causes[event.task] = () if own else tuple(found)
-            case _:
-                pass  # how simulated attempts end is not news
-    return seen
+def outlook_lines(outlook: Outlook, graph: Graph, *, color: bool, width: int | None) -> list[str]:
+    """The same, line by line."""
+    notes = [_note(notice, color) for notice in outlook.notices]
+    active = outlook.of(Action.RUN, Action.MAYBE, Action.REPLAY, Action.RECORD)
+    if not active:
+        reverted = len(outlook.of(Action.REVERTED))
+        return [*notes, null_words(len(outlook.prospects) - reverted, reverted)]
+    lines = [*notes, _headline(outlook)]
+    if len(active) <= EACH:
+        return [*lines, *_task_lines(active, outlook, graph, color, width)]
+    return [*lines, *_row_lines(active, outlook, graph, color, width)]
 
 
-def _maker(reason: Reason, seen: _Seen) -> str | None:
-    """The task of this dry run without which the reason would not be there; None: it stands by itself."""
-    if reason.subject is None:
-        return None
-    if reason.kind is ReasonKind.NEED_CHANGED:
-        return reason.subject if reason.subject in seen.starts else None
-    if reason.kind is ReasonKind.INPUT_CHANGED:
-        return seen.makers.get(reason.subject)
-    return None
+def _headline(outlook: Outlook) -> str:
+    selected = len(outlook.prospects)
+    head = f"{len(outlook.of(Action.RUN)):,} of {count(selected, 'task')} would run"
+    head += ", one at a time" if outlook.jobs == 1 else f", up to {outlook.jobs} at once"
+    if maybe := len(outlook.of(Action.MAYBE)):
+        head += f"; {maybe:,} more may"
+    for action, verb in (
+        (Action.REPLAY, "would be replayed"),
+        (Action.RECORD, "would only be recorded"),
+    ):
+        if number := len(outlook.of(action)):
+            head += f"; {number:,} {verb}"
+    for action in (Action.FRESH, Action.REVERTED):
+        if number := len(outlook.of(action)):
+            head += f"; {number:,} {'is' if number == 1 else 'are'} {action}"
+    return head
 
 
-def _maybe(seen: _Seen, graph: Graph, selected: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
-    """The tasks that may run, each with those on whose output that depends, in the graph's order."""
-    chosen = set(selected)
-    maybe: dict[str, tuple[str, ...]] = {}
-    for name in graph.order:
-        if name not in chosen:
-            continue
-        if name in seen.starts:
-            causes = seen.causes[name]
-        elif name in seen.skipped:
-            causes = (seen.skipped[name],)
-        else:
-            # Fresh in the simulation, which tries one file for a pattern of many.
-            causes = tuple(
-                edge.first
-                for edge in graph.incoming(name)
-                if edge.kind is not EdgeKind.WRITE
-                and (edge.first in seen.starts or edge.first in maybe)
-                and not graph.task(edge.first).claims.is_check
+def _task_lines(
+    active: Sequence[Prospect], outlook: Outlook, graph: Graph, color: bool, width: int | None
+) -> list[str]:
+    """A line a task: its row (equal numbers start together), its name and why."""
+    names = name_column((prospect.task for prospect in active), width)
+    digits = len(str(len(outlook.rows)))
+    lines: list[str] = []
+    for prospect in active:
+        begin = f"  {_place(prospect):>{digits}}  {one_line(prospect.task, names):<{names}}  "
+        style = Style.NONE if prospect.action is Action.RUN else Style.DIM
+        why = paint(cut(prospect_words(prospect, graph), width, len(begin)), style, color)
+        lines.append(f"{begin}{why}".rstrip())
+    return lines
+
+
+def _row_lines(
+    active: Sequence[Prospect], outlook: Outlook, graph: Graph, color: bool, width: int | None
+) -> list[str]:
+    """A line a row: how many tasks start together, why, and the first of their names."""
+    rows: dict[int | None, list[Prospect]] = {}
+    for prospect in active:
+        rows.setdefault(prospect.row, []).append(prospect)
+    numbered = sorted(row for row in rows if row is not None)
+    # One more costs no more room than saying that there is one more.
+    shown = numbered if len(numbered) <= ROWS + 1 else numbered[:ROWS]
+    digits = len(str(numbered[-1])) if numbered else 1
+    folded = [(str(row), rows[row]) for row in shown]
+    lines = [_folded(f"  {place:>{digits}}  ", row, graph, width) for place, row in folded]
+    if more := numbered[len(shown) :]:
+        tasks = sum(len(rows[row]) for row in more)
+        last = f"{more[0]} to {more[-1]}"
+        lines.append(f"  … {count(tasks, 'task')} more in rows {last}: orchestra plan --json")
+    if None in rows:
+        begin = f"  {'-':>{digits}}  "
+        lines.append(paint(_folded(begin, rows[None], graph, width), Style.DIM, color))
+    return lines
+
+
+def _folded(begin: str, row: Sequence[Prospect], graph: Graph, width: int | None) -> str:
+    if len(row) == 1:
+        words = f"{one_line(row[0].task, NAME_WIDTH)}  {prospect_words(row[0], graph)}"
+        return (begin + cut(words, width, len(begin))).rstrip()
+    kinds = Counter(_kind(prospect, graph) for prospect in row)
+    why = ", ".join(f"{number:,} {kind}" if len(kinds) > 1 else kind for kind, number in kinds.most_common(3))
+    why += ", …" if len(kinds) > 3 else ""
+    names = listing((prospect.task for prospect in row), 5)
+    return begin + cut(f"{count(len(row), 'task')}  {why}: {names}", width, len(begin))
+
+
+def _kind(prospect: Prospect, graph: Graph) -> str:
+    """Why, without the name of anything, so that equal reasons can be counted."""
+    match prospect.action:
+        case Action.RUN if prospect.reasons:
+            check = _is_check(prospect.task, graph)
+            return reason_words(replace(prospect.reasons[0], subject=None), check=check)
+        case Action.MAYBE:
+            return "only if others change"
+        case _:
+            return prospect_words(prospect, graph)
+
+
+def _place(prospect: Prospect) -> str:
+    return "-" if prospect.row is None else str(prospect.row)
+
+
+def prospect_words(prospect: Prospect, graph: Graph) -> str:
+    """Why a task would run, or on what that depends."""
+    match prospect.action:
+        case Action.RUN:
+            return reasons_words(prospect.reasons, check=_is_check(prospect.task, graph))
+        case Action.MAYBE:
+            landing = f"{listing(prospect.depends)} lands"
+            return (
+                f"only if {landing if prospect.needs_landing else f'{_either(prospect.depends)} its output'}"
             )
-        if causes:
-            maybe[name] = tuple(dict.fromkeys(causes))
-    return maybe
+        case Action.REPLAY:
+            return f"replayed: {one_line(prospect.why)}"
+        case Action.RECORD:
+            adopted = prospect.why == Final.ADOPTED
+            return "recorded as fresh, nothing runs" if adopted else "all that it did is there already"
+        case Action.FRESH | Action.REVERTED:
+            return str(prospect.action)
 
 
-def _rows(seen: _Seen, graph: Graph, maybe: Mapping[str, tuple[str, ...]], color: bool) -> list[str]:
-    """A line a task: its place in the order of starts (equal numbers start together), its name and why."""
-    times = {time: n for n, time in enumerate(sorted({s.time for s in seen.starts.values()}), 1)}
-    names = [*seen.starts, *(name for name in maybe if name not in seen.starts)]
-    width = min(NAME_WIDTH, max(len(one_line(name)) for name in names))
-    digits = len(str(len(times)))
-    rows: list[str] = []
-    for name in names:
-        place = str(times[seen.starts[name].time]) if name in seen.starts else "-"
-        if name in maybe:
-            skipped = name in seen.skipped and name not in seen.starts
-            words = f"{listing(maybe[name])} lands" if skipped else f"{_either(maybe[name])} its output"
-            why = paint(f"only if {words}", Style.DIM, color)
-        else:
-            check = name in graph.tasks and graph.task(name).claims.is_check
-            why = reasons_words(seen.own[name], check=check)
-        rows.append(f"  {place:>{digits}}  {one_line(name, NAME_WIDTH):<{width}}  {why}".rstrip())
-    return rows
+def _is_check(name: str, graph: Graph) -> bool:
+    return name in graph.tasks and graph.task(name).claims.is_check
 
 
 def _either(names: tuple[str, ...]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +19,7 @@ from orchestra.model.events import (
 from orchestra.model.freshness import Reason, ReasonKind, State
 from orchestra.model.graph import Graph
 from orchestra.reporting.dry_run import dry_run_text
+from orchestra.reporting.outlook import foresee
 
 from .samples import graph, histories, raw_characters, task, unhurried
 from .stories import C0, NEVER, B, T, finish
@@ -56,6 +59,12 @@ def read(path: str) -> Reason:
     return Reason(ReasonKind.INPUT_CHANGED, path, "0", "1")
 
 
+def told(events: Iterable[Event], on: Graph = GRAPH, *, color: bool = False, width: int | None = None) -> str:
+    """What is said of these events; nothing where no build started."""
+    outlook = foresee(events, on)
+    return "" if outlook is None else dry_run_text(outlook, on, color=color, width=width)
+
+
 EVENTS: tuple[Event, ...] = (
     START,
     Notice(T, B, "not seen by tasks: README.md"),
@@ -83,51 +92,51 @@ note: not seen by tasks: README.md
 
 
 def test_what_would_run_what_may_and_why() -> None:
-    assert dry_run_text(EVENTS, GRAPH) == TEXT
+    assert told(EVENTS) == TEXT
 
 
 def test_a_path_that_landed_only_later_is_a_reason_of_its_own() -> None:
-    text = dry_run_text([START, began("reader", 0, read("src/a.py")), landed("alpha", 1, "src/a.py")], GRAPH)
+    text = told([START, began("reader", 0, read("src/a.py")), landed("alpha", 1, "src/a.py")])
     assert "  1  reader  src/a.py changed\n" in text
 
 
 def test_made_up_paths_are_not_shown() -> None:
     reasons = (read("simulated/alpha"), Reason(ReasonKind.FORCED))
     events = [START, began("alpha", 0), landed("alpha", 1, "simulated/alpha"), began("reader", 1, *reasons)]
-    assert "simulated/" not in dry_run_text(events, GRAPH)
-    assert "  2  reader  forced\n" in dry_run_text(events, GRAPH)
+    assert "simulated/" not in told(events)
+    assert "  2  reader  forced\n" in told(events)
 
 
 def test_who_only_writes_the_same_file_makes_nobody_run() -> None:
     both = graph(task("one", 0, write=("a",)), task("two", 1, write=("a",)))
     start = BuildStarted(T, B, ("one", "two"), C0, "main", 2, dry_run=True)
-    text = dry_run_text([start, began("one", 0), landed("one", 1, "a")], both)
+    text = told([start, began("one", 0), landed("one", 1, "a")], both)
     assert text == "1 of 2 tasks would run, up to 2 at once; 1 is fresh\n  1  one  never built"
 
 
 def test_a_task_that_the_simulation_skipped_may_run() -> None:
     skipped = TaskSkipped(T, B, "gamma", "needs alpha, which was rejected", "alpha")
-    text = dry_run_text([START, began("alpha", 0), skipped], GRAPH)
+    text = told([START, began("alpha", 0), skipped])
     assert "  -  gamma   only if alpha lands\n" in text
 
 
 def test_a_second_attempt_changes_nothing() -> None:
     events = [START, began("alpha", 0), landed("alpha", 1, "src/a.py"), began("alpha", 2, read("src/a.py"))]
-    assert "  1  alpha   never built\n" in dry_run_text(events, GRAPH)
+    assert "  1  alpha   never built\n" in told(events)
 
 
 def test_nothing_to_do() -> None:
     fresh = [TaskDecided(T, B, item.name, State.FRESH, "k1:0", C0) for item in TASKS]
-    assert dry_run_text([START, *fresh, finish({})], GRAPH) == "Nothing to do: 9 tasks are fresh."
+    assert told([START, *fresh, finish({})]) == "Nothing to do: 9 tasks are fresh."
 
 
 def test_no_build_no_text() -> None:
-    assert dry_run_text([], GRAPH) == ""
+    assert foresee([], GRAPH) is None
 
 
 def test_only_selected_tasks_are_told() -> None:
     start = BuildStarted(T, B, ("alpha", "docs"), C0, "main", 1, dry_run=True)
-    assert dry_run_text([start, began("alpha", 0)], GRAPH) == (
+    assert told([start, began("alpha", 0)]) == (
         "1 of 2 tasks would run, one at a time; 1 is fresh\n  1  alpha  never built"
     )
 
@@ -136,4 +145,4 @@ def test_only_selected_tasks_are_told() -> None:
 @given(histories(), st.booleans())
 def test_any_events_give_clean_text(events: list[Event], color: bool) -> None:
     foreign: Graph = graph(task("alpha"), task("beta", 1, needs=("alpha",)), task("x" * 90, 2, read=("**",)))
-    assert raw_characters(dry_run_text(events, foreign, color), color) == []
+    assert raw_characters(told(events, foreign, color=color), color) == []
