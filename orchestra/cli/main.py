@@ -16,7 +16,8 @@ from orchestra.reporting.errors import render_error
 
 COMMANDS = {
     "build": "Run the stale tasks, in parallel, and land what passes.",
-    "status": "Show which tasks are fresh, stale or blocked.",
+    "status": "Show which tasks are fresh, stale, reverted or blocked.",
+    "plan": "Show what would run, in which order, and what overlaps.",
     "explain": "Show why a task is fresh or stale, and what it waits for.",
     "history": "Show earlier builds, one build, or the attempts of one task.",
     "stop": "End a running build, as an interrupt would.",

@@ -15,6 +15,7 @@ from orchestra.model.events import Event, Notice, to_json
 from orchestra.model.freshness import Note, Reason, ReasonKind, State
 from orchestra.model.graph import EdgeKind
 from orchestra.model.outcomes import Fault, Final, Outcome, Phase, Usage, Wait
+from orchestra.reporting.outlook import Action
 
 from .samples import events, kinds, open_objects, schema, undescribed, unhurried, validator
 
@@ -23,7 +24,7 @@ VALIDATOR = validator("events")
 KINDS = kinds()
 
 
-@pytest.mark.parametrize("name", ["events", "status", "explain"])
+@pytest.mark.parametrize("name", ["events", "status", "explain", "plan"])
 def test_a_schema_is_one_and_describes_and_closes_every_object(name: str) -> None:
     content = schema(name)
     Draft202012Validator.check_schema(content)
@@ -86,8 +87,13 @@ def test_the_pages_share_their_words_with_the_events() -> None:
     for page in ("status", "explain"):
         for name in ("state", "reason_kind", "reason"):
             assert schema(page)["$defs"][name] == EVENTS["$defs"][name]
+    for name in ("reason_kind", "reason"):
+        assert schema("plan")["$defs"][name] == EVENTS["$defs"][name]
+    for name in ("edge_kind", "meeting"):
+        assert schema("plan")["$defs"][name] == schema("explain")["$defs"][name]
     assert schema("status")["$defs"]["inferred"] == schema("explain")["$defs"]["inferred"]
-    assert schema("explain")["$defs"]["edge_kind"]["enum"] == [kind.value for kind in EdgeKind]
+    assert schema("plan")["$defs"]["edge_kind"]["enum"] == [kind.value for kind in EdgeKind]
+    assert schema("plan")["$defs"]["action"]["enum"] == [action.value for action in Action]
 
 
 @pytest.mark.parametrize(
