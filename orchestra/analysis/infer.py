@@ -28,6 +28,8 @@ def infer(manifest: Manifest, tree: Tree) -> Manifest:
     Where the manifest's triggers name `inferred`, what such a task was found to read counts among the reads
     that are part of its key, without what it was found to write.
     """
+    if all(task.claims.declared or task.prompt is None for task in manifest.tasks):
+        return manifest
     analysis = _Analysis(manifest, tree)
     triggered = "inferred" in manifest.triggers
     return replace(manifest, tasks=tuple(_with_claims(task, analysis, triggered) for task in manifest.tasks))

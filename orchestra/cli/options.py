@@ -104,13 +104,16 @@ class Project:
     @cached_property
     def manifest(self) -> Manifest:
         """The manifest with claims as they are to be understood on the tree where a build begins."""
+        from orchestra.analysis.infer import infer
         from orchestra.model.places import place_claims
 
         repository = self.repository
         tree = repository.tree(self.begin.tip)
-        return place_claims(
-            self._written, tree, lambda link: repository.read([link])[0].decode("utf-8", "surrogateescape")
-        )
+
+        def target_of(link: str) -> str:
+            return repository.read([link])[0].decode("utf-8", "surrogateescape")
+
+        return place_claims(infer(self._written, tree), tree, target_of)
 
     @cached_property
     def graph(self) -> Graph:

@@ -19,10 +19,10 @@ from orchestra.model.freshness import (
     agent_spec,
     decide,
     decide_all,
-    read_set,
 )
 from orchestra.model.graph import build_graph
 from orchestra.model.keys import NO_OUTPUTS, Parts, definition_of
+from orchestra.model.reading import read_set
 from orchestra.model.tasks import Prompt, Task
 from orchestra.model.trees import Tree
 
