@@ -122,7 +122,7 @@ def claiming(claim: str) -> tuple[Task, ...]:
 
 def test_chains_are_followed_as_far_as_the_system_follows_them() -> None:
     links = {f"l{n}": f"l{n + 1}" for n in range(MAX_LINKS)}
-    assert placed(task("t", write=(f"l{1}/x",)), tree_of(links)).write == (f"l{MAX_LINKS}/x",)
+    assert placed(task("t", write=("l0/x",)), tree_of(links)).write == (f"l{MAX_LINKS}/x",)
     links = {f"l{n}": f"l{n + 1}" for n in range(MAX_LINKS + 1)}
     assert "too many" in refused(task("t", write=("l0/x",)), tree_of(links)).message
 
