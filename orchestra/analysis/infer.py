@@ -128,14 +128,14 @@ class _Analysis:
         return known
 
     def _is_plain(self, pattern: str) -> bool:
-        """Whether a pattern names, at a glance, nothing protected: a hundred times faster than to match all.
+        """Whether a pattern names, at a glance, nothing protected, so that most need not be compiled.
 
-        Most protected patterns ask for a name that begins with a dot; the others are tried.
+        Most protected patterns ask for a name that begins with a dot; the others are tried, on what lies below
+        too: they match that wherever they match the path itself.
         """
         if "*" in pattern or "/." in pattern or pattern[0] == "." or not pattern.isascii():
             return False
-        folded = pattern.lower()
-        return not (self._guarded.matches(folded) or self._guarded.matches(f"{folded}/x"))
+        return not self._guarded.matches(f"{pattern.lower()}/x")
 
 
 def _counts(place: Place, mention: Mention, said: Said) -> bool:

@@ -216,6 +216,7 @@ ACCESS = [
     ("Fix src/parser.py. Do not touch src/parser.py", "r:src/parser.py"),
     ("Do not touch src/parser.py. Fix src/parser.py", "r:src/parser.py"),
     ("Clean up src/api/, but do not touch src/api/routes.py", "r:src/api/routes.py w:src/api/**"),
+    ("Fix src/parser.py, but do not touch src/", "r:src/** w:src/parser.py"),
     # Tests.
     ("Write tests for src/parser.py", "r:src/parser.py w:tests/test_parser.py"),
     ("Add unit tests for the code in src/parser.py", "r:src/parser.py w:tests/test_parser.py"),
@@ -300,6 +301,21 @@ def test_prompts_are_nobodys_to_write_wherever_they_lie() -> None:
         ("ideas/c.md", "write"),
         ("ideas/a.txt", "read"),
     ]
+
+
+def test_a_prompt_that_only_its_task_names_is_spared_too() -> None:
+    (task,) = manifest_of("Fix notes/plan.md and notes/list.md").tasks
+    other = Task("plan", 1, Claims(declared=True), prompt=Prompt("notes/plan.md", "Plan.", "Plan"))
+    files = ("notes/plan.md", "notes/list.md")
+    claims = infer(Manifest((task, other), {}), tree_of(files)).tasks[0].claims
+    assert claims.inferred_patterns("write") == ("notes/list.md",)
+
+
+def test_protected_files_of_tests_are_not_written() -> None:
+    assert (
+        told("Write tests for src/parser.py", ("src/parser.py", ".github/test_parser.py"))
+        == "r:src/parser.py"
+    )
 
 
 def test_only_prompts_without_declared_claims_are_looked_at() -> None:
