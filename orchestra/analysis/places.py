@@ -153,7 +153,10 @@ class Places:
         if extension.lower() not in EXTENSIONS or _DOMAIN.match(path):
             return None
         within = self._folders_with_end(folder) if folder else None
-        return Place(f"{within}/{name}", How.NEW) if within else Place(path, How.NEW_IF_MADE)
+        if within is None:
+            return Place(path, How.NEW_IF_MADE)
+        pattern = literal(f"{within}/{name}")
+        return Place(pattern, How.NEW) if pattern else None
 
     def _pattern(self, path: str) -> Place | None:
         start = path[: path.index("*")].rpartition("/")[0]

@@ -70,6 +70,8 @@ def claims_of(text: str, files: list[str]) -> tuple[Inferred, ...]:
 @given(cases(), st.sampled_from([(), ("**",), (".github/**", "prompts")]))
 @example((["fix src/"], ["src/\udcff.py"]), ())
 @example((["x.. `x..` (x.)"], []), ())
+@example((["src/new.py"], ["back\\slash.c/src/a.py"]), ())
+@example((["src/new.py"], ["[x]*/src/a.py"]), ())
 @example((["# : :\n\nsrc/a.py"], ["src/a.py"]), ())
 @example((["fix a.py"], ["/".join(["*" * 40, "?" * 4000, "a.py"])]), ())
 @example((["fix a.py"], ["/".join(["x" * 100] * 50 + ["a.py"])]), ())
