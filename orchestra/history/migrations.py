@@ -289,7 +289,18 @@ _VIEWS = (
     """,
 )
 
-MIGRATIONS: tuple[Migration, ...] = (Migration("0001_first", _TABLES + _VIEWS),)
+_SETTLED = (
+    # Tasks recorded as fresh without running, and those left alone since their landing was taken back.
+    "ALTER TABLE builds ADD COLUMN adopted INTEGER",
+    "ALTER TABLE builds ADD COLUMN reverted INTEGER",
+    "DROP VIEW build_view",
+    _VIEWS[0].replace("b.rejected, b.skipped,", "b.rejected, b.skipped, b.adopted, b.reverted,"),
+)
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration("0001_first", _TABLES + _VIEWS),
+    Migration("0002_adopted_and_reverted", _SETTLED),
+)
 """All changes of the schema, oldest first. One that was released never changes: add another."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

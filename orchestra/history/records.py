@@ -47,6 +47,8 @@ class BuildRecord:
     usd: float | None
     tokens: int | None
     tip: str | None
+    adopted: int | None
+    reverted: int | None
 
     @property
     def state(self) -> str:

@@ -109,6 +109,7 @@ def outcome_of(build: BuildRecord) -> str:
         return state if build.closed is not None else f"{state} (process {build.pid})"
     counts = (
         *((build.landed, "landed"), (build.passed, "passed"), (build.no_change, "no change")),
+        *((build.replayed, "replayed"), (build.adopted, "adopted")),
         *((build.failed, "failed"), (build.rejected, "rejected"), (build.skipped, "skipped")),
     )
     words = [f"{number:,} {word}" for number, word in counts if number]
@@ -118,6 +119,8 @@ def outcome_of(build: BuildRecord) -> str:
         words.append("branch not advanced")
     if not words:
         words.append("nothing to do" if build.ok else "nothing done")
+    if build.reverted:
+        words.append(f"{build.reverted:,} reverted")
     if build.fresh:
         words.append(f"{build.fresh:,} fresh")
     return ", ".join(words)

@@ -121,6 +121,7 @@ class Writer:
         names = (
             *("ok", "advanced", "interrupted", "ran", "replayed", "fresh", "landed", "no_change", "passed"),
             *("failed", "rejected", "skipped", "wall_s", "sequential_s", "speedup", "usd", "tokens", "tip"),
+            *("adopted", "reverted"),
         )
         self._do(
             f"UPDATE builds SET finished = ?, {', '.join(f'{name} = ?' for name in names)} WHERE build = ?",
