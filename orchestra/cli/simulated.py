@@ -13,7 +13,8 @@ from orchestra.cli.options import Project
 from orchestra.execution.engine import BuildOrder, Engine
 from orchestra.model.events import BuildFinished, Event
 from orchestra.model.freshness import decide
-from orchestra.model.ports import Listener
+from orchestra.model.ports import CommitRequest, Listener, Merged
+from orchestra.model.trees import FileState
 from orchestra.planning.simulate import ManualClock, SimulatedExecutor
 from orchestra.reporting.outlook import Outlook, foresee
 from orchestra.vcs.memory import MemoryGit
@@ -25,7 +26,7 @@ def simulate(project: Project, request: BuildRequest, listeners: Sequence[Listen
     Every attempt succeeds after one second and changes all that it may.
     """
     begin = project.begin
-    git = MemoryGit(behind=project.repository)
+    git = _Agreeing(behind=project.repository)
     clock = ManualClock()
     selected, forced = chosen(project, request)
     order = BuildOrder(
@@ -61,6 +62,29 @@ def _passed(project: Project, request: BuildRequest) -> frozenset[str]:
         return frozenset()
     at = project.situation()
     return frozenset(name for name in checks if decide(project.graph.task(name), at).fresh)
+
+
+class _Agreeing(MemoryGit):
+    """A git for which no two changes conflict: where both changed a file, the later one counts.
+
+    What simulated attempts write into a file that tasks share is made up. Real lines mostly merge, and a conflict
+    that nobody can foresee would have tasks go twice or alone in what is foreseen.
+    """
+
+    __slots__ = ()
+
+    def merge(self, base: str, ours: str, theirs: str) -> Merged:
+        """See `orchestra.model.ports.Git`."""
+        merged = MemoryGit.merge(self, base, ours, theirs)
+        if merged.tree is not None:
+            return merged
+        files = self.tree(theirs).files
+        edits = tuple((path, self._content(files.get(path))) for path in merged.conflicts)
+        settled = self.commit(CommitRequest(ours, (ours,), "", edits))
+        return MemoryGit.merge(self, base, settled, theirs)
+
+    def _content(self, state: FileState | None) -> bytes | None:
+        return None if state is None else self.read([state.split(" ")[1]])[0]
 
 
 class _Collected:

@@ -120,3 +120,17 @@ def test_explain_says_through_what_a_task_waits(four: Scratch) -> None:
     text = four.orchestra("explain", "parser").stdout
     assert "it is needed, it writes what this one reads (src/tokens meets src/*)\n" in text
     assert "claims   declared, prompts/parser.md" in text
+
+
+def test_tasks_that_share_a_file_are_planned_side_by_side(scratch: Scratch) -> None:
+    scratch.write("LOG", "log\n")
+    for name in ("one", "two", "three"):
+        claims = {"write": [f"{name}.txt"], "shared": ["LOG"]}
+        scratch.prompt(name, f"echo {name} > {name}.txt", claims=claims)
+    scratch.prompt("reader", "cat LOG > copy", claims={"write": ["copy"], "read": ["LOG"]})
+    scratch.commit()
+    plan = planned(scratch, "-j", "8")
+    assert plan["rows"] == [["one", "three", "two"], ["reader"]]
+    assert plan["critical_path"] == ["one", "reader"]
+    events = scratch.orchestra("build", "-n", "--json", "-j", "8").events
+    assert not [event for event in events if event["event"] in ("task_again", "task_rejected")]
