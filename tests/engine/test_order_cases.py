@@ -106,6 +106,13 @@ def test_claims_that_overlap_nowhere_run_side_by_side_and_patterns_that_may_meet
         assert meeting.build(jobs=2).executor.peak == 1, (one, two)
 
 
+def test_writers_of_one_file_go_in_manifest_order_unless_needs_or_readers_say_otherwise() -> None:
+    world = World.of(task("one", write=("x",), needs=("two",)), task("two", write=("x",)))
+    assert world.build(jobs=2).ran == ["two", "one"]
+    world = World.of(task("one", write=("x",), read=("y",)), task("two", write=("x", "y")))
+    assert world.build(jobs=2).ran == ["two", "one"]
+
+
 # --- unknown claims, commands, exclusive ---------------------------------------------------------------------
 
 
@@ -141,6 +148,25 @@ def test_a_command_without_claims_and_an_exclusive_task_run_alone() -> None:
 def infers(name: str, *paths: str) -> Task:
     """A task of which the analysis found what it writes."""
     return task(name, inferred=tuple(Inferred(path, "write", 1, "named there") for path in paths))
+
+
+def test_inferred_claims_order_tasks_as_declared_ones_do() -> None:
+    world = World.of(infers("one", "x"), infers("two", "x"), task("three", write=("x",)))
+    for name in ("one", "two", "three"):
+        world.does[name] = lambda files, name=name: {"x": f"{files.get('x', '')} {name}"}  # type: ignore[misc]
+    built = world.build(jobs=3)
+    assert built.ran == ["one", "two", "three"] and world.files()["x"] == " one two three"
+    read = Inferred("x", "read", 1, "named there")
+    world = World.of(task("reads", inferred=(read,)), task("writes", write=("x",)))
+    assert world.build(jobs=2).ran == ["writes", "reads"]
+
+
+def test_both_ends_of_a_rename_are_compared_with_the_claims() -> None:
+    for claimed, other in (("old", "new"), ("new", "old")):
+        world = World.of(task("t", write=(claimed,)), files={"old": "the same"})
+        world.does["t"] = lambda files: {"old": None, "new": "the same"}
+        built = world.build()
+        assert built.finals == {"t": "rejected"} and built.of(TaskRejected)[0].paths == (other,)
 
 
 @pytest.mark.parametrize("claimant", [task("other", write=("theirs",)), infers("other", "theirs")])
