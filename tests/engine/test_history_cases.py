@@ -187,8 +187,9 @@ def test_a_result_without_declared_claims_is_replayed_only_where_what_it_wrote_i
         world.build()
         switch(world, start)
         world.edit(edit)
-        assert world.build().finals == {"a": outcome}
-        assert world.files()["f"] == "1"
+        built = world.build()
+        assert built.finals == {"a": outcome} and world.files()["f"] == "1"
+        assert len(built.of(TaskReplayed)) == (outcome == "replayed")
 
 
 def test_a_result_of_which_only_a_part_is_there_is_not_restored() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from orchestra.model.events import AttemptStarted, TaskLanded, TaskRejected
 from orchestra.model.tasks import Inferred, Task
+from orchestra.planning.simulate import Script
 from tests.model.kit import task
 
 from .world import Built, Edits, Files, World, fails, script
@@ -99,8 +100,9 @@ def test_a_lease_is_held_until_the_landing_and_not_only_while_the_attempt_runs()
 
 
 def test_claims_that_overlap_nowhere_run_side_by_side_and_patterns_that_may_meet_do_not() -> None:
-    apart = World.of(task("one", write=("a/**",)), task("two", write=("b/**",)))
-    assert apart.build(jobs=2).executor.peak == 2
+    for one, two in (("a/**", "b/**"), ("a/*.py", "a/*.md"), ("a/?/x", "a/?/y")):
+        apart = World.of(task("one", write=(one,)), task("two", write=(two,)))
+        assert apart.build(jobs=2).executor.peak == 2, (one, two)
     for one, two in (("a/*.py", "a/b*"), ("**/x", "a/**"), ("[ab]/c", "?/c"), ("a", "a/b")):
         meeting = World.of(task("one", write=(one,)), task("two", write=(two,)))
         assert meeting.build(jobs=2).executor.peak == 1, (one, two)
@@ -124,6 +126,15 @@ def test_tasks_of_which_nobody_said_what_they_write_run_beside_the_others_and_me
     built = world.build(jobs=3)
     assert built.executor.peak == 3
     assert built.ran.count("two") == 2 and world.files()["x"] == "12"
+
+
+def test_a_command_without_claims_goes_before_whoever_reads_anything() -> None:
+    command = task("command", run="make", read=("**",), unread=("prompts/**",))
+    world = World.of(command, task("reads", write=("out",), read=("src/a",)))
+    world.does["command"] = lambda files: {"src/a": "1"}
+    world.does["reads"] = lambda files: {"out": files.get("src/a", "nothing")}
+    assert world.build(jobs=2).ran == ["command", "reads"] and world.files()["out"] == "1"
+    world.build_nothing()
 
 
 def test_a_command_without_claims_and_an_exclusive_task_run_alone() -> None:
@@ -225,15 +236,14 @@ def test_a_reader_is_decided_on_what_the_writers_before_it_left() -> None:
 def test_who_waited_for_a_place_is_decided_on_the_commit_from_which_it_starts() -> None:
     world = World.of(task("slow", write=("slow",), priority=1), task("t", write=("out",), read=("src",)))
 
-    def slow(files: Files) -> Edits:
+    def slow(files: Files) -> Edits | Script:
         world.edit({"src": "by hand"})
-        return {"slow": "1"}
+        return fails()
 
     world.does["slow"] = slow
     world.does["t"] = lambda files: {"out": files.get("src", "nothing")}
     built = world.build(jobs=1)
     assert built.ran == ["slow", "t"] and world.files()["out"] == "by hand"
-    world.build_nothing()
 
 
 @pytest.mark.parametrize("ends", ["failed", "rejected"])
