@@ -115,6 +115,13 @@ def test_writers_of_one_file_go_in_manifest_order_unless_needs_or_readers_say_ot
     assert world.build(jobs=2).ran == ["two", "one"]
 
 
+def test_claims_that_only_some_machines_take_for_one_file_are_ordered() -> None:
+    for one, two in (("Src/a", "src/A"), ("docs/stra\u00dfe", "docs/STRASSE"), ("src/*.PY", "SRC/x.py")):
+        world = World.of(task("one", write=(one,)), task("two", write=(two,)))
+        world.does["one"] = world.does["two"] = lambda files: {}
+        assert world.build(jobs=2).executor.peak == 1, (one, two)
+
+
 # --- unknown claims, commands, exclusive ---------------------------------------------------------------------
 
 
@@ -178,6 +185,13 @@ def test_both_ends_of_a_rename_are_compared_with_the_claims() -> None:
         world.does["t"] = lambda files: {"old": None, "new": "the same"}
         built = world.build()
         assert built.finals == {"t": "rejected"} and built.of(TaskRejected)[0].paths == (other,)
+
+
+def test_a_twin_of_a_path_is_refused() -> None:
+    world = World.of(task("t", write=("src/*",)), files={"src/a": "1"})
+    world.does["t"] = lambda files: {"src/A": "2"}
+    built = world.build()
+    assert built.finals == {"t": "rejected"} and built.of(TaskRejected)[0].paths == ("src/A", "src/a")
 
 
 @pytest.mark.parametrize("claimant", [task("other", write=("theirs",)), infers("other", "theirs")])

@@ -193,6 +193,16 @@ def test_a_need_that_is_new_or_gone_is_a_change() -> None:
     assert told(decided(at, "t")) == ["need-changed: n"]
 
 
+def test_a_need_that_was_renamed_is_no_change_where_it_made_the_same() -> None:
+    renamed, needing = task("m", write=("made",)), replace(NEEDING, needs=("m",))
+    files = {"made": "1", "out": "1"}
+    at = situation(renamed, needing, files=files, entries=(replace(MADE, task="m"), USED))
+    assert told(decided(at, "t")) == []
+    other = replace(MADE, task="m", outputs={"made": state("2")})
+    at = situation(renamed, needing, files=files, entries=(other, USED))
+    assert told(decided(at, "t")) == ["need-changed: m", "need-changed: n"]
+
+
 def test_a_check_that_is_needed_has_no_outputs() -> None:
     needing = task("t", write=("out",), needs=("c",))
     entry = landed(needing, {}, {"out": "1"}, needs={"c": NO_OUTPUTS})
