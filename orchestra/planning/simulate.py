@@ -66,14 +66,24 @@ def pessimist(order: AttemptOrder, tree: Tree) -> Script:
     if order.task.claims.is_check:
         return Script()
     content = f"simulated by {order.attempt}\n".encode()
-    return Script(edits=tuple((path, content) for path in _assumed_outputs(order.task)))
+    return Script(edits=tuple((path, content) for path in _assumed_outputs(order.task, tree)))
 
 
-def _assumed_outputs(task: Task) -> tuple[str, ...]:
+def _assumed_outputs(task: Task, tree: Tree) -> tuple[str, ...]:
     patterns = task.claims.writable or task.claims.inferred_patterns("write")
     if not patterns:
         return (f"simulated/{task.name}",)
-    return tuple(dict.fromkeys(compile_pattern(text).sample() for text in patterns))
+    found: list[str] = []
+    for text in patterns:
+        path = compile_pattern(text).sample()
+        # Where a folder is claimed by its name, a file of that name cannot stand beside what is in it.
+        if tree.under(f"{path}/"):
+            path = f"{path}/simulated"
+        folders = [path[:at] for at, char in enumerate(path) if char == "/"]
+        below_a_file = any(folder in tree.files or folder in found for folder in folders)
+        if not below_a_file and not any(other.startswith(f"{path}/") for other in found):
+            found.append(path)
+    return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True, slots=True)
