@@ -12,7 +12,7 @@ from orchestra.cli.build import BuildRequest, build_name, chosen, jobs_of, named
 from orchestra.cli.options import Project
 from orchestra.execution.engine import BuildOrder, Engine
 from orchestra.model.events import BuildFinished, Event
-from orchestra.model.freshness import decide
+from orchestra.model.freshness import State, decide_all
 from orchestra.model.ports import CommitRequest, Listener, Merged
 from orchestra.model.trees import FileState
 from orchestra.planning.simulate import ManualClock, SimulatedExecutor
@@ -49,19 +49,22 @@ def foreseen(project: Project, request: BuildRequest) -> Outlook:
     """What the build that is asked for would do with each of its tasks."""
     heard = _Collected()
     simulate(project, request, [heard])
-    outlook = foresee(heard.events, project.graph, _passed(project, request))
+    outlook = foresee(heard.events, project.graph, _quiet(project, request))
     assert outlook is not None, "a build that never started"
     return outlook
 
 
-def _passed(project: Project, request: BuildRequest) -> frozenset[str]:
-    """The check tasks of the build that passed on the very tree with which it would begin, and are not forced."""
-    selected, forced = chosen(project, request)
-    checks = [name for name in selected - forced if project.graph.task(name).claims.is_check]
-    if not checks:
-        return frozenset()
-    at = project.situation()
-    return frozenset(name for name in checks if decide(project.graph.task(name), at).fresh)
+def _quiet(project: Project, request: BuildRequest) -> frozenset[str]:
+    """The tasks that the build would leave alone on the very tree with which it would begin, but for what others do."""
+    _, forced = chosen(project, request)
+    wanted = named(project, request)
+    return frozenset(
+        name
+        for name, decision in decide_all(project.situation()).items()
+        if decision.state is not State.STALE
+        and name not in forced
+        and not (name in wanted and decision.state is State.REVERTED)
+    )
 
 
 class _Agreeing(MemoryGit):

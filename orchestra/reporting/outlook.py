@@ -113,17 +113,17 @@ class _Seen:
         return task in self.attempts.values()
 
 
-def foresee(events: Iterable[Event], graph: Graph, passed: frozenset[str] = frozenset()) -> Outlook | None:
+def foresee(events: Iterable[Event], graph: Graph, quiet: frozenset[str] = frozenset()) -> Outlook | None:
     """Read the events of one simulated build on `graph`; None where it never started.
 
-    `passed` are the check tasks that need not run as the tree is now: what a simulation changes is all that makes
-    them run in it, and no event tells that.
+    `quiet` are the tasks that need not run as the tree is now: only what a simulation changes makes them run in it.
+    No event tells that of a check task that has passed, or of one that was reverted.
     """
     seen = _read(events)
     if seen.started is None:
         return None
     selected = seen.started.tasks
-    maybe = _maybe(seen, graph, selected, passed)
+    maybe = _maybe(seen, graph, selected, quiet)
     rows = {time: n for n, time in enumerate(sorted({start.time for start in seen.starts.values()}), 1)}
     names = dict.fromkeys((*seen.starts, *maybe, *selected))
     prospects = tuple(_prospect(name, seen, maybe, rows) for name in names)
@@ -181,7 +181,7 @@ def _maker(reason: Reason, seen: _Seen) -> str | None:
 
 
 def _maybe(
-    seen: _Seen, graph: Graph, selected: tuple[str, ...], passed: frozenset[str]
+    seen: _Seen, graph: Graph, selected: tuple[str, ...], quiet: frozenset[str]
 ) -> Mapping[str, tuple[str, ...]]:
     """The tasks that may run, each with those on whose output that depends, in the graph's order."""
     chosen = set(selected)
@@ -189,8 +189,7 @@ def _maybe(
     for name in graph.order:
         if name not in chosen:
             continue
-        own = seen.own.get(name, ())
-        if name in passed and own and all(one.kind is ReasonKind.NEVER_BUILT for one in own):
+        if name in quiet and seen.own.get(name):
             causes = _changing(name, seen, graph, maybe)
         elif name in seen.starts:
             causes = seen.causes.get(name, ())

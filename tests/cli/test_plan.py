@@ -134,3 +134,33 @@ def test_tasks_that_share_a_file_are_planned_side_by_side(scratch: Scratch) -> N
     assert plan["critical_path"] == ["one", "reader"]
     events = scratch.orchestra("build", "-n", "--json", "-j", "8").events
     assert not [event for event in events if event["event"] in ("task_again", "task_rejected")]
+
+
+def test_what_was_taken_back_is_settled_and_named_as_reverted(four: Scratch) -> None:
+    assert four.orchestra("build", "notes", "parser").status == 0
+    landed = four.head()
+    four.git("revert", "--no-edit", "HEAD")
+    status = four.orchestra("status", "parser", "--exit-code")
+    assert status.status == 0
+    assert status.stdout.splitlines() == [
+        f"reverted  parser  {landed[:7]} was taken back by {four.head()[:7]}",
+        "1 task: 1 reverted",
+    ]
+    left_alone = {"notes": "fresh", "tokens": "fresh", "parser": "reverted", "suite": "run"}
+    assert actions(planned(four)) == left_alone
+    assert "reverted       parser\n" in four.orchestra("plan").stdout
+    assert actions(planned(four, "parser"))["parser"] != "reverted"
+    # What it reads may change: then it would run after all.
+    four.prompt("notes", "mkdir -p src; echo 5 > src/tokens", claims={"write": ["src/tokens"]})
+    assert actions(planned(four)) == {**left_alone, "notes": "run", "parser": "maybe"}
+    text = four.orchestra("explain", "parser").stdout
+    assert f"{landed[:7]} landed it and {four.head()[:7]} took it back" in text
+    assert text.count("orchestra build") == 2
+
+
+def test_a_folder_that_is_claimed_by_its_name_may_be_there_already(scratch: Scratch) -> None:
+    scratch.write("docs/index.md", "hello\n")
+    scratch.prompt("docs", "echo x > docs/more.md", claims={"write": ["docs"]})
+    scratch.prompt("after", "true", needs=["docs"], claims={"write": ["x"]})
+    scratch.commit()
+    assert actions(planned(scratch)) == {"docs": "run", "after": "run"}

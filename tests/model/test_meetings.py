@@ -134,3 +134,18 @@ def test_who_shares_does_not_wait_but_its_dependents_do() -> None:
     assert longest_chain(graph, everyone) == ("first", "slow", "then")
     assert longest_chain(graph, everyone - {"first"}) == ("quick", "then")
     assert longest_chain(graph, frozenset()) == ()
+
+
+def test_landings_that_are_only_ordered_imply_no_start() -> None:
+    tasks = (
+        task("one", 0, write=("a",), shared=("LOG",)),
+        task("two", 1, write=("b",), shared=("LOG",)),
+        task("three", 2, write=("a",), needs=("two",)),
+    )
+    graph = build_graph(tasks)
+    assert {(e.first, e.then, e.kind) for e in graph.edges} == {
+        ("one", "two", EdgeKind.SHARE),
+        ("two", "three", EdgeKind.NEED),
+        ("one", "three", EdgeKind.WRITE),
+    }
+    assert implied(graph.edges, graph.order) == frozenset()

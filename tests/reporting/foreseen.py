@@ -32,10 +32,10 @@ def outlook_of(
     jobs: int = MANY,
     built: tuple[str, ...] = (),
     targets: tuple[str, ...] = (),
-    passed: frozenset[str] = frozenset(),
+    quiet: frozenset[str] = frozenset(),
 ) -> tuple[Outlook, Graph]:
-    """What was foreseen from such a build, with its graph; `passed` are check tasks that are green as it is."""
+    """What was foreseen from such a build, with its graph; `quiet` are tasks that need not run."""
     events, graph = simulated(*tasks, jobs=jobs, built=built, targets=targets)
-    outlook = foresee(events, graph, passed)
+    outlook = foresee(events, graph, quiet)
     assert outlook is not None
     return outlook, graph

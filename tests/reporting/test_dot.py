@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass
 
@@ -61,7 +62,7 @@ def shown(value: str) -> str:
         return value
     inner = value[1:-1].replace('\\"', '"')
     assert not re.search(r"\\[^\\]", inner.replace("\\\\", "")), "a label's own escape"
-    return inner.replace("\\\\", "\\").replace("&amp;", "&")
+    return html.unescape(inner.replace("\\\\", "\\"))
 
 
 def test_nodes_say_what_becomes_of_them_and_edges_why() -> None:

@@ -274,6 +274,19 @@ def test_inputs_that_later_tasks_wrote_count_as_unchanged_and_say_so() -> None:
     }
 
 
+def test_inputs_that_the_task_itself_wrote_count_as_unchanged_and_say_so() -> None:
+    own = replace(task("own", read=("in/*",)), claims=Claims(read=("in/*",), declared=True))
+    recorded = Parts(definition_of(own, None), {"in/a": OLD})
+    at = Situation(
+        manifest(own),
+        build_graph((own,)),
+        Tree("c0", {"in/a": NEW}),
+        {"own": LockEntry("own", recorded, {"in/a": NEW})},
+    )
+    text = explain_text("own", decide_all(at), at)
+    assert "in/a aaaaaaa → bbbbbbb counts as unchanged: written by own\n" in text
+
+
 def test_a_reverted_task_says_by_whom_and_what_to_type() -> None:
     landing = Landing(ENTRIES["alpha"], {"src/a.py": BLOB}, "1" * 40, "2" * 40)
     at = replace(
