@@ -50,13 +50,18 @@ def twins(added: Iterable[str], files: Iterable[str]) -> dict[str, tuple[str, ..
         for folder in _folders_of(name):
             above.setdefault(folder, []).append(path)
     found: dict[str, set[str]] = {}
+    # By folder, since a tree has far fewer of them than files, and each result is looked at against the whole tree.
+    over: dict[str, list[str]] = {}
     for path in files if paths else ():
+        folder = path.rpartition("/")[0]
+        if folder not in over:
+            name = folded(folder)
+            over[folder] = [other for each in (*_folders_of(name), name) for other in here.get(each, ())]
         name = folded(path)
-        met = [*here.get(name, ()), *above.get(name, ())]
-        met += [other for folder in _folders_of(name) for other in here.get(folder, ())]
-        for other in met:
-            if other != path:
-                found.setdefault(other, set()).add(path)
+        if name in here or name in above or over[folder]:
+            for other in (*here.get(name, ()), *above.get(name, ()), *over[folder]):
+                if other != path:
+                    found.setdefault(other, set()).add(path)
     return {path: tuple(sorted(others)) for path, others in sorted(found.items())}
 
 

@@ -11,9 +11,10 @@ from tests.cli.scratch import Scratch
 
 APPLY = """\
 python3 - <<'EOF'
-lines = open("notes.txt").read().splitlines()
+name = "notes" + ".txt"
+lines = open(name).read().splitlines()
 lines.insert(1, "{name}")
-open("notes.txt", "w").write("\\n".join(lines) + "\\n")
+open(name, "w").write("\\n".join(lines) + "\\n")
 EOF
 """
 
@@ -33,7 +34,7 @@ def duel(scratch: Scratch) -> Scratch:
     )
     scratch.write(".gitignore", "__pycache__/\n")
     scratch.write("orchestra.yaml", "version: 1\nintegrate: {verify: python3 -m unittest -q}\n")
-    # Nobody says what they write: they meet at the landing.
+    # Nobody says what they write, and no path in them does: they meet at the landing.
     scratch.prompt("alpha", f"sleep 1\n{APPLY.format(name='alpha')}", "Insert alpha")
     scratch.prompt("beta", f"sleep 1\n{APPLY.format(name='beta')}", "Insert beta")
     scratch.prompt("gamma", "grep -c alpha notes.txt > gamma.txt", "Write down alpha", needs=["alpha"])
@@ -75,6 +76,16 @@ def test_the_duel(duel: Scratch) -> None:
     assert [event["task"] for event in second.named("attempt_started")] == ["breaker"]
     assert second.finished["fresh"] == 5
     assert_nothing_left(duel)
+
+
+def test_prompts_that_name_the_file_go_one_after_the_other(duel: Scratch) -> None:
+    for name in ("alpha", "beta"):
+        duel.prompt(name, APPLY.format(name=name), f"Insert {name} into notes.txt")
+    duel.commit("named")
+    called = duel.orchestra("build", "-j", "6", "--json", "alpha", "beta")
+    assert called.finished["tasks"] == {"alpha": "landed", "beta": "landed"}
+    assert called.finished["ran"] == 2 and not called.named("task_again")
+    assert duel.read("notes.txt").split() == ["top", "beta", "alpha", "bottom"]
 
 
 def test_the_summary_names_the_culprit_and_what_to_type(duel: Scratch) -> None:
