@@ -338,8 +338,8 @@ class Engine:
             return False
         task = self._graph.task(card.name)
         match self._replays.find(task, decision):
-            case Restore(attempt, changes):
-                self._settler.restore(card, task, decision, attempt, changes)
+            case Restore() as found:
+                self._settler.restore(card, task, decision, found)
             case Replay() as kept:
                 card.replayed = True
                 why = "cut off before it landed" if kept.cut_off else "attempted in this very state before"

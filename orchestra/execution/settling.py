@@ -13,6 +13,7 @@ from orchestra.integration.integrator import Fate, Landed, Red, Refused, Spoiled
 from orchestra.integration.landing import Candidate
 from orchestra.integration.line import Line
 from orchestra.integration.refs import captured_ref, check_ref, rejected, settled_well
+from orchestra.integration.replay import Restore
 from orchestra.integration.verify import Verdict
 from orchestra.model.events import (
     AttemptFinished,
@@ -29,7 +30,6 @@ from orchestra.model.freshness import Decision
 from orchestra.model.outcomes import Final, Outcome
 from orchestra.model.ports import AttemptEnded, AttemptOrder, Clock, Git, RefUpdate
 from orchestra.model.tasks import Task
-from orchestra.model.trees import Change
 from orchestra.planning.board import Board, Card, Stage
 
 
@@ -162,17 +162,18 @@ class Settler:
         self.settle(card, Final.ADOPTED)
         self._emit(TaskRecorded(self._clock.now(), self._build, card.name, Final.ADOPTED))
 
-    def restore(
-        self, card: Card, task: Task, decision: Decision, attempt: str | None, changes: tuple[Change, ...]
-    ) -> None:
+    def restore(self, card: Card, task: Task, decision: Decision, found: Restore) -> None:
         """Record a task all of whose work is there already; nothing runs."""
         if task.claims.is_check:
             # It was cut off after it had passed.
-            self._remember_green(decision, self._line.tip, attempt)
+            self._remember_green(decision, self._line.tip, found.attempt)
         else:
-            self._line.note_present(task, decision, changes)
+            self._line.note_present(task, decision, found.changes)
+            if found.attempt is not None and found.cut_off is not None:
+                key = decision.attempted.key
+                self._git.update_refs(settled_well(key, found.attempt, found.cut_off))
         self.settle(card, Final.REPLAYED)
-        self._emit(TaskRecorded(self._clock.now(), self._build, card.name, Final.REPLAYED, attempt))
+        self._emit(TaskRecorded(self._clock.now(), self._build, card.name, Final.REPLAYED, found.attempt))
 
     def _remember_green(self, decision: Decision, commit: str, attempt: str | None = None) -> None:
         """Keep a check task's verdict, and no longer what its attempt left: a lock entry it has none."""

@@ -133,6 +133,10 @@ class Integrator:
             if candidate is None:
                 break
             self._branch.follow()
+            # What changed nothing is recorded before what comes after it: a crash must not lose it, since its inputs
+            # may be what the later one writes.
+            if self._line.commit_pending() is not None:
+                self._branch.keep_tip()
             prepared = prepare(self._git, self._line, candidate, self._manifest)
             if isinstance(prepared, Violation):
                 fates.append(Refused(candidate, prepared))

@@ -39,10 +39,14 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class Restore:
-    """The tree holds all that the attempt (None: not known) did; `changes` are what it changed then."""
+    """The tree holds all that the attempt (None: not known) did; `changes` are what it changed then.
+
+    `cut_off` is the commit that keeps its result, where that was never settled.
+    """
 
     attempt: str | None
     changes: tuple[Change, ...]
+    cut_off: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +104,12 @@ class Replays:
             return Replay(kept.attempt, kept.commit, parents[0], summary, cut_off=True)
         if audit(task, changes, self._manifest, result) is not None:
             return None
+        unsettled = kept.commit if kept.cut_off else None
         if not has_entry and _holds(task, changes, result, now):
-            return Restore(kept.attempt, changes)
+            return Restore(kept.attempt, changes, unsettled)
         if _untouched(task, changes, base, now):
             if not changes:
-                return Restore(kept.attempt, ())
+                return Restore(kept.attempt, (), unsettled)
             return Replay(kept.attempt, kept.commit, parents[0], summary, cut_off=False)
         return None
 
