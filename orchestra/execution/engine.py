@@ -172,7 +172,7 @@ class Engine:
                     continue
                 if self._integrator.finish():
                     break
-            for happening in self._executor.poll():
+            for happening in self._executor.poll(self._board.wakes_at(self._now())):
                 self._take(happening)
         return self._finish()
 
@@ -261,7 +261,7 @@ class Engine:
                 if self._settler.halted is None:
                     return
                 continue
-            card = self._board.startable(self._order.jobs)
+            card = self._board.startable(self._order.jobs, self._now())
             if card is None:
                 return
             self._start_one(card)
@@ -393,7 +393,8 @@ class Engine:
     # --- the end ---------------------------------------------------------------------------------------------
 
     def _under_way(self) -> bool:
-        return bool(self._attempts) or self._integrator.busy or self._verifier.busy
+        busy = self._integrator.busy or self._verifier.busy
+        return bool(self._attempts) or busy or self._board.wakes_at(self._now()) is not None
 
     def _finish(self) -> BuildFinished:
         assert self._board.settled(), "a build ended with tasks that were never settled"

@@ -123,18 +123,20 @@ class LocalExecutor:
         self._works[order.name] = work
         self._go_on(work, None)
 
-    def poll(self) -> tuple[Happening, ...]:
+    def poll(self, until: float | None = None) -> tuple[Happening, ...]:
         """See `orchestra.model.ports.Executor`."""
         while True:
             # Also where something is to be told already: a signal must not wait behind a row of quick failures.
-            ready = self._selector.select(0 if self._told or not self._works else self._wait())
+            idle = not self._works and until is None
+            ready = self._selector.select(0 if self._told or idle else self._wait(until))
             for key, _ in ready:
                 if key.data is None:
                     self._signalled()
                 else:
                     self._read(key.data, key.fd)
             self._enforce_deadlines()
-            if self._told or not self._works:
+            late = until is not None and self._shop.clock.monotonic() >= until
+            if self._told or late or (not self._works and until is None):
                 break
         told, self._told = tuple(self._told), []
         return told
@@ -231,9 +233,10 @@ class LocalExecutor:
         work.process = None
         self._go_on(work, ended)
 
-    def _wait(self) -> float | None:
-        """Seconds until the next deadline, None where there is none."""
-        moments = [work.deadline for work in self._works.values() if work.process is not None]
+    def _wait(self, until: float | None) -> float | None:
+        """Seconds until the next deadline, or until then; None where there is none."""
+        moments = [] if until is None else [until]
+        moments += [work.deadline for work in self._works.values() if work.process is not None]
         moments += [
             moment
             for work in self._works.values()

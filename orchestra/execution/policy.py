@@ -6,6 +6,7 @@ verification: once more where another attempt may differ, then rejected.
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 
 from orchestra.integration.verify import Verdict
@@ -19,6 +20,25 @@ class Again:
     why: str
     told: str = ""
     alone: bool = False
+
+
+FIRST_DELAY = 2.0
+"""How long the first repetition of a failed attempt waits, in seconds; each further one twice as long."""
+
+LONGEST_DELAY = 15 * 60.0
+"""How long a repetition waits at most, in seconds, unless it was told to wait longer."""
+
+
+def retry_delay(retries: int, attempt: str, retry_after: float | None = None) -> float:
+    """How many seconds to wait before the `retries`-th repetition of an attempt that failed for a reason that may pass.
+
+    Exponential backoff: 2, 4, 8 s and so on, each by up to a quarter longer, so that attempts that failed together
+    do not come back together (jitter; Brooker 2015, "Exponential Backoff And Jitter"). The jitter comes from the
+    attempt's name. `retry_after` is what the other side asked for, and the least.
+    """
+    spread = zlib.crc32(attempt.encode()) / 2**32
+    delay = min(FIRST_DELAY * 2.0 ** (retries - 1), LONGEST_DELAY) * (1 + spread / 4)
+    return max(delay, retry_after or 0.0)
 
 
 def after_conflict(conflicts: int, paths: tuple[str, ...]) -> Again:

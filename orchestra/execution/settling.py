@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from orchestra.execution.policy import Again, after_conflict, after_red
+from orchestra.execution.policy import Again, after_conflict, after_red, retry_delay
 from orchestra.execution.tally import Tally
 from orchestra.integration.integrator import Fate, Landed, Red, Refused, Spoiled, Unjudged, Unmergeable
 from orchestra.integration.landing import Candidate
@@ -27,7 +27,7 @@ from orchestra.model.events import (
     TaskUnchanged,
 )
 from orchestra.model.freshness import Decision
-from orchestra.model.outcomes import Final, Outcome
+from orchestra.model.outcomes import Final, Outcome, Wait
 from orchestra.model.ports import AttemptEnded, AttemptOrder, Clock, Git, RefUpdate
 from orchestra.model.tasks import Task
 from orchestra.planning.board import Board, Card, Stage
@@ -111,6 +111,8 @@ class Settler:
             self._unchanged(card, order, ended.result)
         elif ended.outcome is Outcome.INTERRUPTED:
             self.settle(card, Final.INTERRUPTED)
+        elif self._may_retry(card, order, ended):
+            self._retry(card, ended)
         else:
             self.settle(card, Final.FAILED)
             self._emit(
@@ -127,6 +129,21 @@ class Settler:
             )
             self._failed_fast(card)
         return None
+
+    def _may_retry(self, card: Card, order: AttemptOrder, ended: AttemptEnded) -> bool:
+        stopped = self.interrupted or self.halted is not None
+        return ended.transient and card.retries < order.task.retries and not stopped
+
+    def _retry(self, card: Card, ended: AttemptEnded) -> None:
+        """Queue a task again whose attempt failed for a reason that may pass; it holds no slot meanwhile."""
+        card.retries += 1
+        delay = retry_delay(card.retries, ended.attempt, ended.retry_after)
+        now = self._clock.monotonic()
+        card.not_before = now + delay
+        card.waits = [Wait("retry", delay)]
+        why = ended.detail or str(ended.outcome)
+        self._emit(TaskAgain(self._clock.now(), self._build, card.name, ended.attempt, why, delay_s=delay))
+        self._board.move(card, Stage.QUEUED, at=card.not_before)
 
     def apply(self, fates: list[Fate]) -> None:
         """Take what became of results at the landing."""

@@ -207,7 +207,9 @@ class TaskRecorded(Event):
 
 @dataclass(frozen=True, slots=True)
 class TaskAgain(Event):
-    """A result did not land and the task will be attempted once more on the new tip."""
+    """The task will be attempted once more, on the newest tip: its result did not land, or what made the attempt
+    fail may be over soon; then after `delay_s` seconds.
+    """
 
     name: ClassVar[str] = "task_again"
     task: str
@@ -215,6 +217,7 @@ class TaskAgain(Event):
     why: str
     paths: tuple[str, ...] = ()
     alone: bool = False
+    delay_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,6 +225,7 @@ class AttemptEnded:
     `result` is the commit that holds what it did on its base, set where it succeeded and where there was something
     to keep; `tail` the last lines of the log; `told` whether its agent can be told what happened, so that
     another attempt may differ; `changed_bytes` the size of all files as it left them that it changed.
+    `transient`: what made it fail may be over soon, `retry_after` in how many seconds at least, where that was said.
     """
 
     attempt: str
@@ -243,6 +244,8 @@ class AttemptEnded:
     peak_bytes: int = 0
     changed_bytes: int = 0
     told: bool = False
+    transient: bool = False
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,8 +279,12 @@ class Executor(Protocol):
         """Start a verification."""
         ...
 
-    def poll(self) -> tuple[Happening, ...]:
-        """Wait until something has happened and tell it; returns () only if nothing is under way."""
+    def poll(self, until: float | None = None) -> tuple[Happening, ...]:
+        """Wait until something has happened and tell it.
+
+        Gives () only if nothing is under way, and at the moment `until` (of the monotonic clock, in seconds) if
+        nothing has happened by then; where that is given, it waits also if nothing is under way.
+        """
         ...
 
     def stop(self, *, now: bool) -> None:

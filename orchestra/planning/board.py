@@ -28,8 +28,8 @@ ALLOWED = {
     Stage.WAITING: {Stage.QUEUED, Stage.SETTLED},
     # A kept result goes to the landing, and nothing runs.
     Stage.QUEUED: {Stage.RUNNING, Stage.LANDING, Stage.SETTLED},
-    # A result goes to the landing, or the attempt failed.
-    Stage.RUNNING: {Stage.LANDING, Stage.SETTLED},
+    # A result goes to the landing, or the attempt failed: for good, or for now.
+    Stage.RUNNING: {Stage.LANDING, Stage.QUEUED, Stage.SETTLED},
     # Landed or rejected, or once more on the new tip.
     Stage.LANDING: {Stage.QUEUED, Stage.SETTLED},
     # Found stale again at the end of the build.
@@ -48,6 +48,8 @@ class Card:
     attempts: int = 0
     conflicts: int = 0
     reds: int = 0
+    retries: int = 0
+    not_before: float = 0.0
     alone: bool = False
     replayed: bool = False
     told: str = ""
@@ -125,10 +127,16 @@ class Board:
         last = max(edges, key=lambda edge: self._cards[edge.first].settled_at)
         return Wait(last.kind.value, self._cards[last.first].settled_at - since, last.first)
 
-    def startable(self, jobs: int) -> Card | None:
+    def wakes_at(self, now: float) -> float | None:
+        """The next moment at which a queued task may start that may not yet; None where there is none."""
+        waiting = (card.not_before for card in self._cards.values() if card.stage is Stage.QUEUED)
+        return min((moment for moment in waiting if moment > now), default=None)
+
+    def startable(self, jobs: int, now: float = 0.0) -> Card | None:
         """The task to start next, None where none may: by priority, critical path, manifest order.
 
-        A task that must run alone waits until nothing else is under way, and then nothing else starts.
+        One that waits for its next attempt holds nobody up. A task that must run alone waits until nothing else is
+        under way, and then nothing else starts.
         """
         # A result that waits for another's landing is not under way: that one may have to run alone.
         under_way = [
@@ -140,7 +148,7 @@ class Board:
         if running >= jobs or any(card.alone for card in under_way):
             return None
         queued = sorted(
-            (card for card in self._cards.values() if card.stage is Stage.QUEUED),
+            (c for c in self._cards.values() if c.stage is Stage.QUEUED and c.not_before <= now),
             key=lambda c: self._rank(c.name),
         )
         for card in queued:

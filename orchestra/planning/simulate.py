@@ -48,7 +48,8 @@ class ManualClock:
 class Script:
     """What a simulated attempt does: takes `seconds`, edits files, ends with an outcome.
 
-    `told` is whether its agent could be told what happened to the result.
+    `told` is whether its agent could be told what happened to the result, `transient` whether what made it fail
+    may be over soon, `retry_after` in how many seconds at least.
     """
 
     seconds: float = 1.0
@@ -56,6 +57,8 @@ class Script:
     outcome: Outcome = Outcome.SUCCESS
     detail: str = ""
     told: bool = False
+    transient: bool = False
+    retry_after: float | None = None
 
 
 def pessimist(order: AttemptOrder, tree: Tree) -> Script:
@@ -129,16 +132,21 @@ class SimulatedExecutor:
         """See `orchestra.model.ports.Executor`."""
         self._push(self.verify_seconds, order)
 
-    def poll(self) -> tuple[Happening, ...]:
+    def poll(self, until: float | None = None) -> tuple[Happening, ...]:
         """See `orchestra.model.ports.Executor`."""
         if self._told:
             told, self._told = tuple(self._told), []
             return told
-        if not self._under_way:
+        moments = [self._under_way[0][0]] if self._under_way else []
+        moments += [until] if until is not None else []
+        if not moments:
             return ()
-        if self.interrupts and self.interrupts[0] <= self._under_way[0][0]:
+        if self.interrupts and self.interrupts[0] <= min(moments):
             self.clock.seconds = max(self.clock.seconds, self.interrupts.pop(0))
             return (Interrupted(),)
+        if until is not None and until <= moments[0]:
+            self.clock.seconds = max(self.clock.seconds, until)
+            return ()
         ends, _, item = heappop(self._under_way)
         self.clock.seconds = max(self.clock.seconds, ends)
         if item.stopped:
@@ -175,7 +183,14 @@ class SimulatedExecutor:
         phases = (Phase("agent", began, self.clock.seconds),)
         if not script.outcome.good:
             return AttemptEnded(
-                order.attempt, script.outcome, Fault.AGENT, script.detail, phases=phases, told=script.told
+                order.attempt,
+                script.outcome,
+                Fault.AGENT,
+                script.detail,
+                phases=phases,
+                told=script.told,
+                transient=script.transient,
+                retry_after=script.retry_after,
             )
         message = result_message(order.task.name, order.attempt, "")
         result = self.git.commit(CommitRequest(order.base, (order.base,), message, script.edits))

@@ -190,7 +190,8 @@ class PlainLines:
                 self._task(NORMAL, event, str(event.final), Style.GOOD, event.task, words)
             case TaskAgain():
                 alone = ", alone" if event.alone else ""
-                why = f"once more{alone}: {why_words(event.why, event.paths)}"
+                later = f" in {duration(event.delay_s)}" if event.delay_s else ""
+                why = f"once more{alone}{later}: {why_words(event.why, event.paths)}"
                 self._task(NORMAL, event, "again", Style.WARN, event.task, why)
             case TaskRejected():
                 words = self._took(event.attempt, why_words(event.why, event.paths))

@@ -16,7 +16,7 @@ from tests.model.kit import numbered, task, task_sets
 
 MOVES = {
     ("waiting", "queued"), ("waiting", "settled"), ("queued", "running"), ("queued", "landing"),
-    ("queued", "settled"), ("running", "landing"), ("running", "settled"), ("landing", "queued"),
+    ("queued", "settled"), ("running", "landing"), ("running", "queued"), ("running", "settled"), ("landing", "queued"),
     ("landing", "settled"), ("settled", "waiting"),
 }  # fmt: skip
 
