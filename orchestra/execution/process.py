@@ -14,9 +14,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
-from orchestra.execution.supervisor import descendants, processes, send
+from orchestra.execution.supervisor import Walk, send
 from orchestra.model.errors import OrchestraError, environment_error
 from orchestra.model.outcomes import Exit
 
@@ -27,6 +28,12 @@ LINE_LIMIT = 8 * 2**20
 
 GRACE = 5.0
 """Seconds between a polite stop and the end: claude, codex and copilot need less, qwen about this (measured)."""
+
+PORTABLE = sys.platform != "linux"
+"""Whether descendants have to be looked for by means that every platform has: only Linux gives orphans back."""
+
+MARK = ("ORCHESTRA_ROOT", "ORCHESTRA_ATTEMPT")
+"""The variables by which a command's processes are known again, wherever they went."""
 
 PATIENCE = 2.0
 """Seconds after the supervisor's end for which a pipe stays open that something out of our reach holds."""
@@ -79,13 +86,17 @@ class ManagedProcess:
         env: Mapping[str, str],
         stdin_file: str | None = None,
         grace: float = GRACE,
+        portable: bool = PORTABLE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Starts `argv` in `cwd` with exactly `env`, and `stdin_file` (None: nothing) as its standard input.
 
-        An OrchestraError says what of that is not there; a program that is not there is told by `problem`.
+        `portable`: also where the platform has better means, only those are used that every one has. An
+        OrchestraError says what of that is not there; a program that is not there is told by `problem`.
         """
         self._argv = tuple(argv)
+        self._mark = _mark(env)
+        self._taken = 0
         self._clock = clock
         self._pid = 0
         self._fields: Mapping[str, object] | None = None
@@ -101,7 +112,11 @@ class ManagedProcess:
             self.stdout, out, self.stderr, err, self.report, report, alive, self._alive, stdin = made
             # -I -S: neither the environment, which is the command's, nor installed packages change what it does.
             self._supervisor = subprocess.Popen(
-                [sys.executable, "-I", "-S", SUPERVISOR, str(report), str(alive), str(grace), "--", *argv],
+                [
+                    *(sys.executable, "-I", "-S", SUPERVISOR, str(report), str(alive), str(grace)),
+                    *(_portable_words(self._mark) if portable else ()),
+                    *("--", *argv),
+                ],
                 stdin=stdin,
                 stdout=out,
                 stderr=err,
@@ -129,6 +144,11 @@ class ManagedProcess:
     def supervisor_pid(self) -> int:
         """The supervisor's process: everything below it belongs to the command."""
         return self._supervisor.pid
+
+    @property
+    def taken(self) -> int:
+        """How many bytes the command has printed so far."""
+        return self._taken
 
     @property
     def finished(self) -> Exit | None:
@@ -167,6 +187,7 @@ class ManagedProcess:
                 break
             lines += splitter.feed(data)
             room -= len(data)
+            self._taken += len(data) if fd != self.report else 0
         if ended:
             lines += splitter.finish()
             del self._open[fd]
@@ -231,11 +252,9 @@ class ManagedProcess:
 
     def _sweep(self) -> None:
         """Kills what can still be told to belong to a command whose supervisor was killed."""
-        for _ in range(_ROUNDS if self._pid else 0):
-            table = processes()
-            group = {pid for pid, row in table.items() if row[1] == self._pid}
-            found = descendants(table, self._pid) | group
-            left = {pid: table[pid] for pid in found if table[pid][2] not in "ZX"}
+        walk = Walk(list(self._mark))
+        for _ in range(_ROUNDS):
+            left = walk.look(self._pid, self._pid)
             if not left:
                 return
             send(signal.SIGKILL, left)
@@ -262,6 +281,20 @@ class ManagedProcess:
             peak_bytes=_number(fields["peak_bytes"]) or 0,
             survivors=_number(fields["survivors"]) or 0,
         )
+
+
+def _mark(env: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """What tells the processes of a command with this environment from all others; () where nothing does."""
+    # Within an attempt of another orchestra we bear its mark ourselves.
+    marked = all(env.get(name) for name in MARK) and any(env[name] != os.environ.get(name) for name in MARK)
+    return tuple((name, env[name]) for name in MARK) if marked else ()
+
+
+def _portable_words(mark: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """What tells the supervisor to look for descendants itself, and by what."""
+    found = find_spec("psutil")
+    assert found is not None and found.origin is not None
+    return ("portable", str(Path(found.origin).parents[1]), *(f"{name}={value}" for name, value in mark))
 
 
 def _number(value: object) -> int | None:

@@ -1,6 +1,6 @@
 """Runs one command and outlives everything that the command started, so that nothing of an attempt is left over.
 
-    python -I -S supervisor.py REPORT_FD ALIVE_FD GRACE [portable] -- ARGV...
+    python -I -S supervisor.py REPORT_FD ALIVE_FD GRACE [portable FOLDER [NAME=VALUE...]] -- ARGV...
 
 The command runs in a session of its own, with the standard streams and the directory given. Over ALIVE_FD orchestra
 says `T` (stop politely) or `K` (kill now); its end of file means that orchestra is gone, and is a `T`. A stop is
@@ -11,11 +11,15 @@ behind when it ends by itself is stopped likewise. To REPORT_FD go two lines of 
 ended, `left` what could not be killed (another user's processes).
 
 On Linux all orphans come back to this process (PR_SET_CHILD_SUBREAPER), so "no child left" is "no descendant left".
-Elsewhere, and with `portable` (for tests), a daemon that leaves both group and tree before the end escapes. There is
-one of these per attempt: it imports little (17 ms, 6 MB proportional) and sleeps until something happens.
+With `portable`, where there is no such means, psutil (in FOLDER) is asked: what belongs to the command is below it, or
+in its group, or was seen to be so once, or bears all of NAME=VALUE in its environment. Who leaves group and tree within
+a second and its environment too escapes then; and by either means what a service of the machine starts for the command.
+
+There is one of these per attempt: it imports little (17 ms, 6 MB proportional) and sleeps until something happens
+(`portable`: it wakes once a second). What it runs is the kernel's first choice where memory runs out; itself it is not.
 """
 # Not pathlib: it would add half to the time that this takes to start.
-# ruff: noqa: PTH110, PTH118, PTH123, PTH208
+# ruff: noqa: PTH118, PTH123, PTH208
 
 from __future__ import annotations
 
@@ -29,20 +33,25 @@ import signal
 import sys
 import time
 
+TYPE_CHECKING = False  # importing typing would cost more than all the rest
+if TYPE_CHECKING:
+    import psutil
+
 PR_SET_CHILD_SUBREAPER = 36
 LINGER = 0.1  # seconds: a command's own children may end a moment after it
 SHORT = 1.0  # seconds of grace once the command itself has ended
 GIVE_UP = 10.0  # seconds of SIGKILL without effect: another user's process, or one stuck in the kernel
 AGAIN = 0.02  # seconds between two rounds of SIGKILL
+WALK = 1.0  # seconds between two walks that remember who belongs to the command
+SHARE = 50  # a walk is followed by a rest of at least so many times what it took
+EXPENDABLE = 500  # of 1,000, added to the share of memory by which the kernel chooses whom to kill
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)  # it ends when the command has ended
 
 Table = dict[int, tuple[int, int, str]]  # process: its parent, its process group, the letter of its state
 
 
 def processes() -> Table:
-    """Every process that can be seen, from /proc; from `ps` where there is none."""
-    if not os.path.exists("/proc/self/stat"):
-        return processes_by_ps()
+    """Every process that can be seen, from /proc."""
     table: Table = {}
     for name in filter(str.isdecimal, os.listdir("/proc")):
         try:
@@ -56,30 +65,71 @@ def processes() -> Table:
     return table
 
 
-def processes_by_ps() -> Table:
-    """The same from `ps`."""
-    out, into = os.pipe()
-    argv = ["ps", "-A", "-o", "pid=", "-o", "ppid=", "-o", "pgid=", "-o", "stat="]
-    ps = os.posix_spawnp("ps", argv, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, into, 1)])
-    os.close(into)
-    with open(out, "rb") as pipe:
-        rows = [line.split() for line in pipe.read().decode().splitlines()]
-    os.waitpid(ps, 0)
-    return {int(row[0]): (int(row[1]), int(row[2]), row[3][0]) for row in rows if int(row[0]) != ps}
-
-
-def descendants(table: Table, root: int) -> set[int]:
-    """All processes of the table below `root`, those included that have ended and were not waited for."""
+def descendants(table: Table, *roots: int) -> set[int]:
+    """All processes of the table below `roots`, those included that have ended and were not waited for."""
     children: dict[int, list[int]] = {}
     for pid, (parent, _, _) in table.items():
         children.setdefault(parent, []).append(pid)
     found: set[int] = set()
-    todo = [root]
+    todo = [*roots]
     while todo:
         new = [pid for pid in children.get(todo.pop(), ()) if pid not in found]
         found.update(new)
         todo += new
     return found
+
+
+class Walk:
+    """Finds what belongs to a command by all that a portable program can see; each look remembers for the next."""
+
+    def __init__(self, mark: list[tuple[str, str]]) -> None:
+        """`mark`: variables that together tell the command's processes from all others; [] where none do."""
+        self.mark = mark
+        # With the time of its start: numbers are used again.
+        self.ours, self.others = dict[int, float](), dict[int, float]()
+        self.rest, self.pause = WALK, AGAIN  # seconds until the next look: while it works, and while it ends
+
+    def look(self, root: int, group: int) -> Table:
+        """The processes below `root` (0: none), in `group`, seen to be there before, or bearing the mark."""
+        import psutil
+
+        began = time.monotonic()
+        table: Table = {}
+        found, births = dict[int, psutil.Process](), dict[int, float]()
+        letters = {psutil.STATUS_ZOMBIE: "Z", psutil.STATUS_DEAD: "X", psutil.STATUS_STOPPED: "T"}
+        for process in psutil.process_iter():
+            try:
+                with process.oneshot():
+                    pid = process.pid
+                    row = process.ppid(), os.getpgid(pid), letters.get(process.status(), "S")
+                    births[pid] = process.create_time()
+            except (psutil.Error, OSError):
+                continue  # it ended meanwhile
+            table[pid], found[pid] = row, process
+        known = {pid for pid, birth in self.ours.items() if births.get(pid) == birth}
+        known |= {pid for pid, row in table.items() if group and row[1] == group}
+        known |= {pid for pid, process in found.items() if self.bears(process, births[pid])}
+        known |= descendants(table, *known, *filter(None, (root,)))
+        known.discard(os.getpid())
+        self.ours = {pid: births[pid] for pid in known}
+        self.others = {pid: birth for pid, birth in self.others.items() if births.get(pid) == birth}
+        took = time.monotonic() - began
+        self.rest, self.pause = max(WALK, SHARE * took), max(AGAIN, 4 * took)
+        return {pid: table[pid] for pid in known if table[pid][2] not in "ZX"}
+
+    def bears(self, process: psutil.Process, birth: float) -> bool:
+        """Whether a process has the mark in its environment, as that was when its program began."""
+        if not self.mark or process.pid == os.getpid() or self.others.get(process.pid) == birth:
+            return False
+        import psutil
+
+        try:
+            environ = process.environ()
+        except (psutil.Error, OSError):
+            return False  # it ended, is another user's, or is exchanging its program just now
+        if environ and any(environ.get(name) != value for name, value in self.mark):
+            self.others[process.pid] = birth
+        return all(environ.get(name) == value for name, value in self.mark)
 
 
 def send(number: int, table: Table) -> None:
@@ -100,6 +150,9 @@ def start(argv: list[str]) -> tuple[int, str | None]:
     if pid == 0:
         try:
             os.setsid()
+            with contextlib.suppress(OSError, ValueError), open("/proc/self/oom_score_adj", "r+b", 0) as file:
+                adjusted = int(file.read())
+                file.write(b"%d" % max(adjusted, EXPENDABLE))
             for each in (*IGNORED, signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores the last two
                 signal.signal(each, signal.SIG_DFL)
             os.execvp(argv[0], argv)
@@ -120,8 +173,9 @@ def start(argv: list[str]) -> tuple[int, str | None]:
 class Supervisor:
     """The one command, and how far its ending has come."""
 
-    def __init__(self, alive: int, grace: float, portable: bool) -> None:
-        self.alive, self.grace, self.portable = alive, grace, portable
+    def __init__(self, alive: int, grace: float, walk: Walk | None) -> None:
+        """`walk` finds what belongs to the command where orphans do not come back."""
+        self.alive, self.grace, self.walk = alive, grace, walk
         self.pid = 0
         self.code: int | None = None  # the command's wait status, once it has ended
         self.childless, self.asked, self.stopped = False, "", False
@@ -159,11 +213,15 @@ class Supervisor:
 
     def look(self) -> Table:
         """What of the command and its descendants has not ended; remembered as `left`."""
-        table = processes_by_ps() if self.portable else processes()
-        mine = descendants(table, os.getpid()) | (self.left if self.portable else set())
-        left = (pid for pid, (_, group, _) in table.items() if pid in mine or group == self.pid)
-        self.left = {pid for pid in left if table[pid][2] not in "ZX"}
-        return {pid: table[pid] for pid in self.left}
+        if self.walk is not None:
+            left = self.walk.look(os.getpid(), self.pid)
+        else:
+            table = processes()
+            mine = descendants(table, os.getpid())
+            left = {pid: row for pid, row in table.items() if pid in mine or row[1] == self.pid}
+            left = {pid: row for pid, row in left.items() if row[2] not in "ZX"}
+        self.left = set(left)
+        return left
 
     def signal(self, number: int) -> None:
         """Sends a signal to everything that is left."""
@@ -174,12 +232,14 @@ class Supervisor:
 
     def gone(self) -> bool:
         """Whether the command and all that it started have ended."""
-        return self.code is not None and self.childless and not (self.portable and self.look())
+        return self.code is not None and self.childless and not (self.walk is not None and self.look())
 
     def watch(self) -> None:
         """From the start of the command to the end of its last descendant."""
         while self.code is None and not self.asked:
-            self.listen(None)
+            if self.walk is not None:
+                self.look()
+            self.listen(None if self.walk is None else self.walk.rest)
         self.stopped = self.code is None
         self.wait(0 if self.stopped else LINGER)
         if not self.gone() and self.asked != "K":
@@ -196,7 +256,7 @@ class Supervisor:
         end, ended = time.monotonic() + seconds, self.code is not None
         while not self.gone() and self.asked != "K" and (rest := end - time.monotonic()) > 0:
             # Only a subreaper is told of every end.
-            self.listen(min(rest, AGAIN) if self.portable else rest)
+            self.listen(rest if self.walk is None else min(rest, self.walk.pause))
             if self.code is not None and not ended:
                 end, ended = min(end, time.monotonic() + SHORT), True
 
@@ -230,10 +290,13 @@ def main(arguments: list[str]) -> None:
     report, alive, grace, *words = arguments[:split]
     for fd in (int(report), int(alive)):
         os.set_inheritable(fd, False)
-    portable = sys.platform != "linux" or "portable" in words
-    if not portable:
+    walk = None
+    if words:
+        sys.path.append(words[1])
+        walk = Walk([(name, value) for name, _, value in (word.partition("=") for word in words[2:])])
+    else:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    supervisor = Supervisor(int(alive), float(grace), portable)
+    supervisor = Supervisor(int(alive), float(grace), walk)
     supervisor.pid, error = start(arguments[split + 1 :])
     tell(int(report), f'{{"pid": {supervisor.pid}}}\n')
     # The streams are the command's: their end must come when it closes them. So is the directory, which may go.

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestra.execution.process import PATIENCE, LineSplitter, ManagedProcess
-from orchestra.execution.supervisor import descendants, processes
+from orchestra.execution.supervisor import processes
 from orchestra.model.errors import ExitStatus, OrchestraError
 from orchestra.model.outcomes import Exit
 
@@ -65,12 +65,17 @@ class Driver:
         self.process.close()
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Driver]]:
-    """Starts commands, in a directory of the test, and closes them at its end."""
+@pytest.fixture(
+    params=[False, True] if LINUX else [True], ids=lambda portable: "portable" if portable else ""
+)
+def start(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Driver]]:
+    """Starts commands, in a directory of the test, and closes them at its end; by each of the two means."""
     started: list[Driver] = []
 
     def go(*argv: str, cwd: Path = tmp_path, **more: object) -> Driver:
+        # As an attempt's commands are marked.
+        env = {**os.environ, "ORCHESTRA_ROOT": str(tmp_path), "ORCHESTRA_ATTEMPT": f"{len(started)}"}
+        more = {"env": env, "portable": request.param} | more
         started.append(Driver(list(argv), cwd, **more))  # type: ignore[arg-type]
         return started[-1]
 
@@ -196,7 +201,6 @@ os.wait()
 """
 
 
-@pytest.mark.skipif(not LINUX, reason="orphans come back only on Linux")
 def test_a_daemon_that_ignores_sigterm_is_gone_after_success(start: Start) -> None:
     driver = start(sys.executable, "-c", DAEMON, grace=0.1)
     ended = driver.finish()
@@ -204,7 +208,6 @@ def test_a_daemon_that_ignores_sigterm_is_gone_after_success(start: Start) -> No
     assert not alive(int(driver.out[0]))
 
 
-@pytest.mark.skipif(not LINUX, reason="orphans come back only on Linux")
 def test_nothing_survives_a_stop(start: Start) -> None:
     more = "import time\nos.write(1, b'%d\\n' % os.getpid())\nwhile True: time.sleep(60)"
     driver = start(sys.executable, "-c", DAEMON * 2 + more, grace=0.2)
@@ -299,6 +302,7 @@ def test_who_closes_its_output_early_is_still_waited_for(start: Start, tmp_path:
 
 
 @pytest.mark.skipif(not LINUX, reason="orphans come back only on Linux")
+@pytest.mark.parametrize("start", [False], indirect=True)
 def test_cpu_time_counts_grandchildren_and_orphans(start: Start) -> None:
     burn = "import time\nwhile time.process_time() < 0.3: pass\n"
     orphan = (
@@ -329,14 +333,44 @@ def test_the_supervisor_outlives_signals(start: Start, tmp_path: Path) -> None:
 
 
 def test_a_lost_supervisor_is_an_ending_too_and_what_it_watched_is_killed(start: Start) -> None:
-    driver = start("sh", "-c", "setsid sh -c 'echo $$; sleep 60; :' & echo $$; sleep 60; :")
-    driver.until(lambda: len(driver.out) == 2)
-    driver.until(lambda: len(descendants(processes(), driver.process.supervisor_pid)) == 4)
-    below = descendants(processes(), driver.process.supervisor_pid)
+    more = "import time\nos.write(1, b'%d\\n' % os.getpid())\nwhile True: time.sleep(60)"
+    driver = start(sys.executable, "-c", DAEMON + more)
+    driver.until(lambda: len(driver.out) == 2)  # the daemon and the command
     os.kill(driver.process.supervisor_pid, signal.SIGKILL)
     assert driver.finish() == Exit(None, signal=9)
-    assert driver.process.problem == "the supervisor of sh was lost"
-    driver.until(lambda: not any(map(alive, below)))
+    assert driver.process.problem == f"the supervisor of {sys.executable} was lost"
+    driver.until(lambda: not any(alive(int(line)) for line in driver.out))
+
+
+# Under a mark of its own, with a neighbour that bears the same: what it starts bears no other.
+NESTED = """
+import os, select, subprocess
+from orchestra.execution.process import ManagedProcess
+from orchestra.execution.supervisor import descendants, processes
+neighbour = subprocess.Popen(["sleep", "60"], start_new_session=True)
+argv = ["sh", "-c", "sleep 60 & setsid sleep 60 & echo up; wait"]
+process = ManagedProcess(argv, cwd="/", env=dict(os.environ), portable=True)
+while not process.taken:
+    select.select([process.stdout], [], [])
+    process.take(process.stdout)
+process.kill("closed")
+while process.finished is None:
+    for fd in select.select(process.fds, [], [])[0]:
+        process.take(fd)
+assert descendants(processes(), os.getpid()) == {neighbour.pid}
+assert neighbour.poll() is None
+neighbour.kill()
+print("well")
+"""
+
+
+def test_where_nothing_marks_a_command_its_tree_is_ended_and_nobody_else(tmp_path: Path) -> None:
+    """So it is where orchestra's own tests are an attempt of orchestra's."""
+    own = {"ORCHESTRA_ROOT": "/x", "ORCHESTRA_ATTEMPT": "outer"}
+    driver = Driver([sys.executable, "-c", NESTED], tmp_path, {**os.environ, **own})
+    with closing(driver):
+        assert driver.finish().ok, driver.err
+    assert driver.out == ["well"]
 
 
 @pytest.mark.skipif(not LINUX, reason="/proc")

@@ -9,16 +9,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from orchestra.execution.process import SUPERVISOR
-from orchestra.execution.supervisor import Table, descendants, processes, processes_by_ps
+from orchestra.execution.supervisor import Table, Walk, descendants, processes
 
 LIMIT = 30.0  # seconds after which a test gives up
 LINUX = sys.platform == "linux"
+PORTABLE = ("portable", str(Path(psutil.__file__).parents[1]))
+MEANS = pytest.mark.parametrize("words", [(), PORTABLE] if LINUX else [PORTABLE], ids=len)
 
 # Starts a daemon in a session of its own and another one in the command's group; all say who they are.
 FAMILY = """
@@ -125,7 +128,7 @@ def test_a_program_that_is_not_there() -> None:
 
 
 @pytest.mark.parametrize("word", [b"T", b"K", b""])
-@pytest.mark.parametrize("words", [(), ("portable",)])
+@MEANS
 def test_every_stop_leaves_nothing(word: bytes, words: tuple[str, ...]) -> None:
     raw = Raw(sys.executable, "-c", FAMILY, words=words)
     pids = raw.pids(3)
@@ -141,7 +144,7 @@ def test_every_stop_leaves_nothing(word: bytes, words: tuple[str, ...]) -> None:
     assert ended["signal"] == (signal.SIGKILL if word == b"K" else signal.SIGTERM)
 
 
-@pytest.mark.parametrize("words", [(), ("portable",)])
+@MEANS
 def test_what_the_command_leaves_behind_in_its_group_is_ended(words: tuple[str, ...]) -> None:
     raw = Raw("sh", "-c", "sleep 60 & echo $!", words=words)
     pids = raw.pids(1)
@@ -208,11 +211,94 @@ def test_descendants() -> None:
     }  # torn by a process that came in between
 
 
-def test_both_tables_tell_the_same_of_us() -> None:
+def test_the_table_tells_of_us() -> None:
     me = os.getpid()
-    for table in (processes(), processes_by_ps()):
-        assert table[me][:2] == (os.getppid(), os.getpgrp())
-        assert me in descendants(table, os.getppid())
+    assert processes()[me] == (os.getppid(), os.getpgrp(), "R")
+    assert me in descendants(processes(), os.getppid())
+
+
+# --- the walk of those platforms that have nothing better --------------------------------------------------------
+
+WAIT = "import sys; print('up', flush=True); sys.stdin.read()"
+
+
+@pytest.fixture
+def people() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Starts processes that say so and live until the end of the test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def begin(*argv: str, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+        argv = argv or (sys.executable, "-c", WAIT)
+        pipe = subprocess.PIPE
+        started.append(subprocess.Popen(argv, stdin=pipe, stdout=pipe, env=env, start_new_session=True))
+        assert started[-1].stdout is not None
+        assert line(started[-1].stdout.fileno())
+        return started[-1]
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+People = Callable[..., subprocess.Popen[bytes]]
+
+
+def test_a_mark_tells_its_bearers_from_all_others(people: People) -> None:
+    mark = {"ORCHESTRA_ROOT": "/a b=c", "ORCHESTRA_ATTEMPT": "x-1"}
+    bearers = {people(env={**os.environ, **mark, "MORE": "1"}).pid for _ in range(2)}
+    people(env={**os.environ, **mark, "ORCHESTRA_ATTEMPT": "x-10"})
+    people(env={**os.environ, "ORCHESTRA_ATTEMPT": "x-1"})
+    people(env={})
+    walk = Walk(list(mark.items()))
+    for _ in range(2):
+        assert set(walk.look(0, 0)) == bearers
+    late = people(env={**os.environ, **mark})
+    assert set(walk.look(0, 0)) == bearers | {late.pid}
+    assert Walk([]).look(0, 0) == {}
+
+
+def test_who_was_seen_below_the_command_belongs_to_it_wherever_it_goes(people: People) -> None:
+    """A daemon that cleans its environment, and what that starts: neither tree nor group nor mark tells."""
+    daemon = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {WAIT!r}], env={{}})"
+    begins = 'import subprocess, sys; subprocess.Popen([sys.executable, "-c", sys.argv[1]], env={},'
+    begins += "start_new_session=True); sys.stdin.read()"
+    command = people(sys.executable, "-c", begins, daemon)
+    walk = Walk([("ORCHESTRA_ATTEMPT", "x-1")])
+    first = set(walk.look(command.pid, 0))
+    assert first == descendants(processes(), command.pid) and len(first) == 2
+    command.kill()
+    command.wait()
+    assert set(walk.look(command.pid, command.pid)) == first
+    elder, younger = sorted(first, key=lambda pid: psutil.Process(pid).create_time())
+    # One that takes the number of an earlier one is another.
+    walk.ours[elder] -= 5
+    walk.ours[younger] -= 5
+    assert walk.look(0, 0) == {}
+    os.kill(elder, signal.SIGKILL)
+    os.kill(younger, signal.SIGKILL)
+    eventually(lambda: not alive(elder) and not alive(younger))
+
+
+def test_a_walk_never_finds_who_walks(people: People) -> None:
+    below = people().pid
+    walk = Walk([(name, os.environ[name]) for name in ("PATH",)])
+    found = walk.look(os.getpid(), os.getpgrp())
+    assert below in found and os.getpid() not in found
+    assert walk.rest >= 1 and walk.pause > 0
+
+
+# --- what it costs the machine -----------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not LINUX, reason="/proc")
+def test_the_command_goes_first_where_memory_runs_out() -> None:
+    own = Path("/proc/self/oom_score_adj").read_text()
+    raw = Raw("sh", "-c", "cat /proc/self/oom_score_adj /proc/$PPID/oom_score_adj")
+    text = [line(raw.stdout.fileno()), line(raw.stdout.fileno())]
+    assert raw.end()[-1]["status"] == 0
+    os.close(raw.alive)
+    assert text == [str(max(500, int(own))), own.strip()]
 
 
 @pytest.mark.skipif(not LINUX, reason="/proc")
