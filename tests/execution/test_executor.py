@@ -9,134 +9,28 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from orchestra.agents.registry import make_agent
-from orchestra.agents.run import RunCommand
 from orchestra.execution.attempt import FAILED
 from orchestra.execution.local import SIGNALS, LocalExecutor
 from orchestra.execution.supervisor import descendants, processes
-from orchestra.execution.workshop import Workshop
 from orchestra.model.outcomes import Fault, Outcome
 from orchestra.model.ports import (
     AgentSaid,
     AttemptEnded,
-    AttemptOrder,
-    Happening,
     Interrupted,
     PhaseBegan,
     Started,
     VerifyEnded,
     VerifyOrder,
 )
-from orchestra.model.tasks import AgentSpec, Claims, Prompt, Task
+from orchestra.model.tasks import AgentSpec, Claims
 from orchestra.vcs.capture import RESCUED
-from tests.vcs.kit import Bench, Person, on_disk, plain
-
-LIMIT = 30.0  # seconds after which a test gives up
-SCRIPT = AgentSpec("script", "script")
-
-
-class SystemClock:
-    """The machine's clock."""
-
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-
-@dataclass
-class Shop:
-    """A workshop on a person's repository, and an executor in it."""
-
-    person: Person
-    worktrees: Mapping[str, object] = field(default_factory=dict)
-    agents: Mapping[str, AgentSpec] = field(default_factory=dict)
-    build: str = "build-1"
-
-    def __post_init__(self) -> None:
-        self.bench = Bench(self.person, **self.worktrees)
-        setup = self.bench.worktrees.setup or ""
-        self.workshop = Workshop(
-            self.bench.repository,
-            self.bench.pool,
-            self.build,
-            SystemClock(),
-            self.person.env,
-            setup,
-            lambda task: None if task.run is not None else self.agents.get(task.agent or "", SCRIPT),
-            lambda task, spec: make_agent(spec) if spec is not None else RunCommand(task.run or ""),
-        )
-        self.logs = self.person.home / "logs"
-        self.told: list[Happening] = []
-
-    def order(self, task: Task, attempt: str = "build-1-1", told: str = "") -> AttemptOrder:
-        keep = f"refs/orchestra/results/key/{attempt}"
-        return AttemptOrder(attempt, task, 1, self.person.head(), keep, told)
-
-    def drain(
-        self, executor: LocalExecutor, until: Callable[[Happening], bool] = lambda happening: False
-    ) -> list[Happening]:
-        """Poll until nothing is under way, or something that is awaited has happened."""
-        while told := executor.poll():
-            self.told += told
-            if any(until(happening) for happening in told):
-                break
-        return self.told
-
-    def attempt(self, task: Task, told: str = "") -> AttemptEnded:
-        """One attempt from its start to its end."""
-        with LocalExecutor(self.workshop, self.logs) as executor:
-            executor.start(self.order(task, told=told))
-            self.drain(executor)
-        (ended,) = (happening for happening in self.told if isinstance(happening, AttemptEnded))
-        self.told.clear()
-        return ended
-
-    def verify(self, command: str, commit: str | None = None) -> VerifyEnded:
-        """One verification from its start to its end."""
-        with LocalExecutor(self.workshop, self.logs) as executor:
-            executor.verify(VerifyOrder("verify-1", commit or self.person.head(), command, "task"))
-            self.drain(executor)
-        (ended,) = (happening for happening in self.told if isinstance(happening, VerifyEnded))
-        self.told.clear()
-        return ended
-
-
-def run(command: str, **more: object) -> Task:
-    """A task with a command of its own."""
-    return replace(Task("task", 0, Claims(), run=command), **more)  # type: ignore[arg-type]
-
-
-def prompted(text: str, agent: str = "script", **more: object) -> Task:
-    """A task with a prompt."""
-    task = Task("task", 0, Claims(), prompt=Prompt("prompts/task.md", text, "Title"), agent=agent)
-    return replace(task, **more)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def person(tmp_path: Path) -> Iterator[Person]:
-    found = Person(tmp_path)
-    found.write("README.md", "A project\n")
-    found.write(".gitignore", "*.ign\n")
-    found.commit()
-    yield found
-    # Whatever a test did: no process, and no lock file of git's, is left.
-    assert descendants(processes(), os.getpid()) == set()
-    assert list((found.root / ".git").rglob("*.lock")) == []
-    assert found.git("status", "--porcelain") == ""
-
-
-@pytest.fixture
-def shop(person: Person) -> Shop:
-    return Shop(person)
-
+from tests.execution.shop import LIMIT, Shop, is_ready, prompted, run
+from tests.vcs.kit import Person, on_disk, plain
 
 # --- how an attempt ends -----------------------------------------------------------------------------------------
 
@@ -488,10 +382,6 @@ POLITE = "trap 'echo stopped > stopped; exit 0' TERM; echo ready; while :; do sl
 STUBBORN = "trap '' TERM; echo x > half; echo ready; while :; do sleep 0.05; done"
 
 
-def is_ready(happening: Happening) -> bool:
-    return isinstance(happening, AgentSaid) and happening.event.text == "ready"
-
-
 @pytest.mark.parametrize(("command", "now"), [(POLITE, False), (STUBBORN, True)])
 def test_what_is_stopped_is_interrupted_and_kept(shop: Shop, person: Person, command: str, now: bool) -> None:
     with LocalExecutor(shop.workshop, shop.logs) as executor:
@@ -597,7 +487,8 @@ from pathlib import Path
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from orchestra.execution.local import LocalExecutor
 from orchestra.model.ports import Interrupted
-from tests.execution.test_executor import STUBBORN, Shop, is_ready, run
+from tests.execution.shop import Shop, is_ready, run
+from tests.execution.test_executor import STUBBORN
 from tests.vcs.kit import Person
 person = object.__new__(Person)
 person.home, person.root = Path(sys.argv[1]), Path(sys.argv[1]) / "project"
