@@ -126,7 +126,7 @@ _TABLES = (
         finished REAL,
         slot INTEGER,
         log TEXT,
-        outcome TEXT,           -- success, no-change, failed, denied, check-failed, timed-out, interrupted, ...
+        outcome TEXT,           -- success, no-change, failed, denied, check-failed, timed-out, stalled, ...
         fault TEXT,             -- agent, project, environment, person
         detail TEXT,
         seconds REAL,
@@ -139,7 +139,7 @@ _TABLES = (
         cache_write_tokens INTEGER,
         usd REAL,
         cpu_s REAL,             -- user and system, all descendants
-        peak_bytes INTEGER,     -- the largest resident size of one process
+        peak_bytes INTEGER,     -- of memory that all its processes were seen to hold at once
         changed_bytes INTEGER,  -- the size of the files that it changed, as it left them
         UNIQUE (build, attempt)
     )

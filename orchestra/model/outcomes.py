@@ -15,6 +15,7 @@ class Outcome(StrEnum):
     DENIED = "denied"
     CHECK_FAILED = "check-failed"
     TIMED_OUT = "timed-out"
+    STALLED = "stalled"
     INTERRUPTED = "interrupted"
     NOT_STARTED = "not-started"
     CAPTURE_FAILED = "capture-failed"
@@ -81,10 +82,11 @@ class Exit:
     """How a process ended.
 
     `status` is its exit status, None where a signal ended it; `signal` that signal's number. `stopped` says
-    why we ended it ("timeout", "interrupt"), None where it ended by itself. `cpu_s` is user plus system time
-    of it and all its descendants in seconds; `peak_bytes` the largest resident size of any one of them;
-    `survivors` how many descendants were still alive when it ended and had to be killed. `problem` says why
-    it could not be carried out, where that is so: the program is not there or is none.
+    why we ended it ("timeout", "stall", "interrupt"), None where it ended by itself. `cpu_s` is user plus
+    system time of it and all its descendants in seconds; `peak_bytes` the most memory that they were seen to
+    hold at once, and at least the largest resident size of any one of them; `survivors` how many descendants
+    were still alive when it ended and had to be killed. `starved`: the kernel killed it for want of memory.
+    `problem` says why it could not be carried out, where that is so: the program is not there or is none.
     """
 
     status: int | None
@@ -93,6 +95,7 @@ class Exit:
     cpu_s: float = 0.0
     peak_bytes: int = 0
     survivors: int = 0
+    starved: bool = False
     problem: str = ""
 
     @property
@@ -100,8 +103,15 @@ class Exit:
         """Whether it ended by itself with status 0."""
         return self.status == 0 and self.stopped is None
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether we ended it for another reason than a limit of its own."""
+        return self.stopped not in (None, "timeout", "stall")
+
     def describe(self) -> str:
-        """The ending in words: `exit status 1`, `killed by signal 9`."""
+        """The ending in words: `exit status 1`, `killed by signal 9`, `killed for want of memory`."""
+        if self.starved:
+            return "killed for want of memory"
         if self.signal is not None:
             return f"killed by signal {self.signal}"
         return f"exit status {self.status}"
