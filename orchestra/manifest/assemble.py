@@ -162,6 +162,7 @@ def task_of(
         priority=priority if priority is not None else settings.priority,
         check=entry.check,
         timeout=entry.timeout or front.timeout or settings.timeout,
+        stall=entry.stall or front.stall or settings.stall,
         env=entry.env,
         passes=entry.passes,
         on_drift=entry.on_drift or front.on_drift,

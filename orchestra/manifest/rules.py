@@ -48,7 +48,7 @@ def check_manifest(document: Document) -> list[Problem]:
         problems += _patterns(data.get("worktrees", {}).get(key, ()), path, own=key != "setup_inputs")
     bad_allowed = list(_patterns(allowed, ("allow_protected",), own=True))
     problems += bad_allowed
-    problems += _duration(data.get("defaults", {}), ("defaults",))
+    problems += _durations(data.get("defaults", {}), ("defaults",))
     for name, agent in data.get("agents", {}).items():
         problems += _agent(agent, ("agents", name))
     problems += _agent_named(data.get("defaults", {}), ("defaults",), data)
@@ -62,7 +62,7 @@ def check_manifest(document: Document) -> list[Problem]:
 
 def check_entry(entry: Section, path: DataPath, allowed: tuple[str, ...]) -> list[Problem]:
     """What is wrong in a task's entry, or in the front matter of a prompt, that the schema accepted."""
-    problems = [*_duration(entry, path), *_environment(entry, path)]
+    problems = [*_durations(entry, path), *_environment(entry, path)]
     claims = entry.get("claims", {})
     if isinstance(claims, dict):
         for side in ("write", "shared", "read"):
@@ -129,13 +129,13 @@ def _protected(texts: Any, path: DataPath, allowed: tuple[str, ...]) -> Iterator
         yield Problem(f"`{show(text)}` is protected: no task may write it", (*path, number), hint=hint)
 
 
-def _duration(section: Section, path: DataPath) -> Iterator[Problem]:
-    if "timeout" in section:
+def _durations(section: Section, path: DataPath) -> Iterator[Problem]:
+    for key, example in (("timeout", "45m"), ("stall", "10m")):
         try:
-            seconds(section["timeout"])
+            seconds(section.get(key, example))
         except ValueError as error:
-            message = f"`timeout` {error}, but is `{show(section['timeout'])}`"
-            yield Problem(message, (*path, "timeout"), hint="for example `timeout: 45m`")
+            message = f"`{key}` {error}, but is `{show(section[key])}`"
+            yield Problem(message, (*path, key), hint=f"for example `{key}: {example}`")
 
 
 def _environment(section: Section, path: DataPath) -> Iterator[Problem]:

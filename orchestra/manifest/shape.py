@@ -19,6 +19,9 @@ BUILT_IN_AGENTS: tuple[AgentKind, ...] = ("claude-code", "script")
 TIMEOUT = 45 * 60.0
 """How long an attempt may take where nobody says, in seconds."""
 
+STALL = 10 * 60.0
+"""How long it may do nothing, likewise."""
+
 Section = dict[str, Any]
 
 
@@ -44,6 +47,7 @@ class Entry:
     priority: int | None = None
     check: str | None = None
     timeout: float | None = None
+    stall: float | None = None
     env: tuple[tuple[str, str], ...] = ()
     passes: tuple[str, ...] = ()
     on_drift: OnDrift | None = None
@@ -59,6 +63,7 @@ class Settings:
     prompts: tuple[str, ...]
     agent: str | None
     timeout: float
+    stall: float
     priority: int
     agents: Mapping[str, AgentSpec]
     jobs: int | None
@@ -80,6 +85,7 @@ def settings_of(data: Section) -> Settings:
         prompts=tuple(data.get("prompts", PROMPTS)),
         agent=defaults.get("agent"),
         timeout=seconds(defaults["timeout"]) if "timeout" in defaults else TIMEOUT,
+        stall=seconds(defaults["stall"]) if "stall" in defaults else STALL,
         priority=int(defaults.get("priority", 0)),
         agents=described | {kind: AgentSpec(kind, kind) for kind in BUILT_IN_AGENTS if kind not in described},
         jobs=None if jobs == "auto" else int(jobs),
@@ -114,6 +120,7 @@ def entry_of(data: Section) -> Entry:
         priority=int(data["priority"]) if "priority" in data else None,
         check=data.get("check"),
         timeout=seconds(data["timeout"]) if "timeout" in data else None,
+        stall=seconds(data["stall"]) if "stall" in data else None,
         env=env,
         passes=passes,
         on_drift=data.get("on_drift"),

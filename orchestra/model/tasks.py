@@ -88,8 +88,9 @@ class Task:
 
     `index` is its place in manifest order. `agent` is the name of its agent, None where none is named and
     the first installed one serves (and for `run`). `env` are values that are set and are part of the key;
-    `passes` are names passed through, which are not. `retries` is how often an attempt is repeated that failed for
-    a reason that may pass. `timeout` is in seconds. `on_drift` is what was written
+    `passes` are names passed through, which are not. `timeout` is how long an attempt may take, `stall` how long
+    it may do nothing, in seconds; `retries` how often one is repeated that failed for a reason that may pass.
+    `on_drift` is what was written
     (None: nothing; then prompts accept a person's edit of what they made, and commands run again). `place` is
     where it was written.
     """
@@ -104,6 +105,7 @@ class Task:
     priority: int = 0
     check: str | None = None
     timeout: float = 45 * 60.0
+    stall: float = 10 * 60.0
     retries: int = 2
     env: tuple[tuple[str, str], ...] = ()
     passes: tuple[str, ...] = ()

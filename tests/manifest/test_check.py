@@ -44,6 +44,7 @@ ACCEPTED = {
     "defaults": "defaults: {}",
     "defaults.agent": "defaults: {agent: script}",
     "defaults.timeout": "defaults: {timeout: 1.5h}",
+    "defaults.stall": "defaults: {stall: 90s}",
     "defaults.priority": "defaults: {priority: -3}",
     "agents": "agents: {}",
     "agents.*.kind": "agents: {a: {kind: script}}",
@@ -80,6 +81,7 @@ ACCEPTED = {
     "tasks.*.priority": "tasks: {a: {run: x, priority: 4}}",
     "tasks.*.check": "tasks: {a: {run: x, check: make test}}",
     "tasks.*.timeout": "tasks: {a: {run: x, timeout: 3m}}",
+    "tasks.*.stall": "tasks: {a: {run: x, stall: 3m}}",
     "tasks.*.env": "tasks: {a: {run: x, env: {A: 1}}}",
     "tasks.*.on_drift": "tasks: {a: {run: x, on_drift: accept}}",
 }

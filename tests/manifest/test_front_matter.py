@@ -23,12 +23,13 @@ needs: [b, b]
 claims: {write: [src/a.py], read: ["src/**"]}
 priority: 7
 timeout: 10m
+stall: 1m
 on_drift: rerun"""
     found = task(tmp_path, front, "tasks: {b: {run: make}}")
     assert found.agent == "script"
     assert found.needs == ("b",)
     assert found.claims == Claims(write=("src/a.py",), read=("src/**",), declared=True)
-    assert (found.priority, found.timeout, found.on_drift) == (7, 600.0, "rerun")
+    assert (found.priority, found.timeout, found.stall, found.on_drift) == (7, 600.0, 60.0, "rerun")
     assert found.prompt is not None
     assert found.prompt.text == "# Do it\n"
 
@@ -58,6 +59,7 @@ REFUSED = [
     ("retries: 3", "2:1: `retries` is not supported yet", "a later version"),
     ("usd: 3", "2:1: `usd` is not supported yet", "a later version"),
     ("timeout: 45", "2:10: `timeout` must be a duration", "`45m`"),
+    ("stall: 10", "2:8: `stall` must be a duration", "`10m`"),
     ("timeout: 0s", "2:10: `timeout` must be longer than nothing, but is `0s`", "45m"),
     ("name: x\nneeds: b", "3:8: `needs` must be a list of tasks, but is the text `b`", "`needs: [b]`"),
     ("needs: [bb]", "2:9: `a` needs `bb`, but there is no such task", "name a task"),
@@ -125,25 +127,25 @@ def test_what_a_manifest_allows_holds_for_front_matter(tmp_path: Path) -> None:
 
 
 PRECEDENCE = [
-    # defaults, front matter, entry, command line: what holds of agent, priority and timeout
-    ({}, {}, {}, None, (None, 0, 2700.0)),
-    ({"agent": "d", "priority": 1, "timeout": "1s"}, {}, {}, None, ("d", 1, 1.0)),
+    # defaults, front matter, entry, command line: what holds of agent, priority, timeout and stall
+    ({}, {}, {}, None, (None, 0, 2700.0, 600.0)),
+    ({"agent": "d", "priority": 1, "timeout": "1s", "stall": "1m"}, {}, {}, None, ("d", 1, 1.0, 60.0)),
     (
-        {"agent": "d", "priority": 1, "timeout": "1s"},
-        {"agent": "f", "priority": 2, "timeout": "2s"},
+        {"agent": "d", "priority": 1, "timeout": "1s", "stall": "1m"},
+        {"agent": "f", "priority": 2, "timeout": "2s", "stall": "2m"},
         {},
         None,
-        ("f", 2, 2.0),
+        ("f", 2, 2.0, 120.0),
     ),
     (
         {},
-        {"agent": "f", "priority": 2, "timeout": "2s"},
-        {"agent": "e", "priority": 0, "timeout": "3s"},
+        {"agent": "f", "priority": 2, "timeout": "2s", "stall": "2m"},
+        {"agent": "e", "priority": 0, "timeout": "3s", "stall": "3m"},
         None,
-        ("e", 0, 3.0),
+        ("e", 0, 3.0, 180.0),
     ),
-    ({"agent": "d"}, {"agent": "f"}, {"agent": "e"}, "c", ("c", 0, 2700.0)),
-    ({"priority": 5}, {"priority": 0}, {}, "script", ("script", 0, 2700.0)),
+    ({"agent": "d"}, {"agent": "f"}, {"agent": "e"}, "c", ("c", 0, 2700.0, 600.0)),
+    ({"priority": 5}, {"priority": 0}, {}, "script", ("script", 0, 2700.0, 600.0)),
 ]
 
 
@@ -161,7 +163,7 @@ def test_precedence(
     lines = "".join(f"{key}: {value}\n" for key, value in front.items())
     loaded = manifest(tmp_path, text, {"prompts/a.md": f"---\n{lines}---\nDo it."}, agent=line)
     found = loaded.task("a")
-    assert (found.agent, found.priority, found.timeout) == expected
+    assert (found.agent, found.priority, found.timeout, found.stall) == expected
 
 
 def test_an_entry_stands_before_front_matter_key_by_key(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from .kit import manifest, refusal, refused, write
 
 WHOLE = """
 prompts: ["prompts/**/*.md"]
-defaults: {agent: claude, timeout: 45m, priority: 0}
+defaults: {agent: claude, timeout: 45m, stall: 5m, priority: 0}
 agents:
   claude: {kind: claude-code, model: sonnet, args: [], env: [ANTHROPIC_API_KEY], permissions: edit, max_turns: 80}
   local:  {kind: command, command: [my-agent, --prompt-file, "{prompt_file}"], env: {A: 0x10, B: on, C: true}}
@@ -37,6 +37,7 @@ tasks:
     priority: 5
     check: pytest -q tests/test_parser.py
     timeout: 30m
+    stall: 90s
     env: {MODE: fast, N: 1.50, EMPTY: ""}
     on_drift: accept
   changelog: {run: "python tools/changelog.py", claims: {write: [CHANGELOG.md], read: ["src/**"]}, env: [A, B, A]}
@@ -69,11 +70,12 @@ def check_whole(loaded: Manifest) -> None:
     assert fix.needs == ("add-tokens",)
     assert fix.claims == Claims(("src/parser.py", "tests/test_parser.py"), ("src/tokens.py",), declared=True)
     assert (fix.priority, fix.check, fix.timeout) == (5, "pytest -q tests/test_parser.py", 1800.0)
+    assert (fix.stall, changelog.stall) == (90.0, 300.0)
     assert fix.env == (("MODE", "fast"), ("N", "1.50"), ("EMPTY", ""))
     assert fix.place == Place("orchestra.yaml", 13, 3)
     assert (changelog.run, changelog.agent, changelog.prompt) == ("python tools/changelog.py", None, None)
     assert (changelog.on_drift, changelog.title, changelog.passes) == (None, "changelog", ("A", "B"))
-    assert changelog.place == Place("orchestra.yaml", 23, 3)
+    assert changelog.place == Place("orchestra.yaml", 24, 3)
     assert (tokens.name, tokens.index, tokens.agent, tokens.on_drift) == ("add-tokens", 2, "claude", None)
 
 

@@ -31,7 +31,7 @@ def test_every_prompt_is_a_task_where_there_is_no_manifest(tmp_path: Path) -> No
     assert task.title == "Title"
     assert task.claims == Claims()
     assert task.place == Place("prompts/b.md")
-    assert (task.agent, task.timeout, task.on_drift) == (None, 2700.0, None)
+    assert (task.agent, task.timeout, task.stall, task.on_drift) == (None, 2700.0, 600.0, None)
 
 
 def test_with_neither_manifest_nor_prompt_it_says_what_to_write(tmp_path: Path) -> None:

@@ -50,6 +50,8 @@ REFUSED = [
     ("defaults: {timeout: 0s}", "2:21: `timeout` must be longer than nothing, but is `0s`", "timeout: 45m"),
     ("tasks: {a: {run: x, timeout: 0.0h}}", "2:30: `timeout` must be longer than nothing", "timeout: 45m"),
     ("tasks: {a: {run: x, timeout: 501h}}", "2:30: `timeout` must be at most 500h, but is `501h`", "45m"),
+    ("defaults: {stall: 0m}", "2:19: `stall` must be longer than nothing, but is `0m`", "stall: 10m"),
+    ("tasks: {a: {run: x, stall: 501h}}", "2:28: `stall` must be at most 500h, but is `501h`", "stall: 10m"),
     # Names.
     ("tasks: {'a b': {run: x}}", "2:9: the name `a b` holds ` `", "`fix-parser`"),
     ("tasks: {a/: {run: x}}", "2:9: the name `a/` has an empty part", "`api/login`"),
