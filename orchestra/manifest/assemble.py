@@ -149,7 +149,7 @@ def task_of(
     """A task: the command line before the entry, that before front matter, that before the defaults."""
     entry, front = item.draft.entry, item.front
     claims: ClaimsText | None = entry.claims or front.claims
-    priority = entry.priority if entry.priority is not None else front.priority
+    priority = _first(entry.priority, front.priority, settings.priority)
     runs = entry.run is not None
     return Task(
         name=item.draft.name,
@@ -159,15 +159,21 @@ def task_of(
         run=entry.run,
         agent=None if runs else agent or entry.agent or front.agent or settings.agent,
         needs=tuple(dict.fromkeys(entry.needs if entry.needs is not None else front.needs or ())),
-        priority=priority if priority is not None else settings.priority,
+        priority=priority,
         check=entry.check,
         timeout=entry.timeout or front.timeout or settings.timeout,
         stall=entry.stall or front.stall or settings.stall,
+        retries=_first(entry.retries, front.retries, settings.retries),
         env=entry.env,
         passes=entry.passes,
         on_drift=entry.on_drift or front.on_drift,
         place=place,
     )
+
+
+def _first(entry: int | None, front: int | None, default: int) -> int:
+    """What is said first; zero is said, too."""
+    return entry if entry is not None else front if front is not None else default
 
 
 def _other_path(path: str, drafts: Iterable[Draft]) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from orchestra.manifest.problems import DataPath
 
-_DURING_A_TASK = frozenset(("retries", "repairs"))
+_DURING_A_TASK = frozenset(("repairs",))
 
 LATER_KEYS: dict[str, frozenset[str]] = {
     "": frozenset(("prices", "hooks", "context")),

@@ -22,6 +22,9 @@ TIMEOUT = 45 * 60.0
 STALL = 10 * 60.0
 """How long it may do nothing, likewise."""
 
+RETRIES = 2
+"""How often an attempt is repeated that failed for a reason that may pass, where nobody says."""
+
 Section = dict[str, Any]
 
 
@@ -48,6 +51,7 @@ class Entry:
     check: str | None = None
     timeout: float | None = None
     stall: float | None = None
+    retries: int | None = None
     env: tuple[tuple[str, str], ...] = ()
     passes: tuple[str, ...] = ()
     on_drift: OnDrift | None = None
@@ -64,6 +68,7 @@ class Settings:
     agent: str | None
     timeout: float
     stall: float
+    retries: int
     priority: int
     agents: Mapping[str, AgentSpec]
     jobs: int | None
@@ -86,6 +91,7 @@ def settings_of(data: Section) -> Settings:
         agent=defaults.get("agent"),
         timeout=seconds(defaults["timeout"]) if "timeout" in defaults else TIMEOUT,
         stall=seconds(defaults["stall"]) if "stall" in defaults else STALL,
+        retries=int(defaults.get("retries", RETRIES)),
         priority=int(defaults.get("priority", 0)),
         agents=described | {kind: AgentSpec(kind, kind) for kind in BUILT_IN_AGENTS if kind not in described},
         jobs=None if jobs == "auto" else int(jobs),
@@ -121,6 +127,7 @@ def entry_of(data: Section) -> Entry:
         check=data.get("check"),
         timeout=seconds(data["timeout"]) if "timeout" in data else None,
         stall=seconds(data["stall"]) if "stall" in data else None,
+        retries=int(data["retries"]) if "retries" in data else None,
         env=env,
         passes=passes,
         on_drift=data.get("on_drift"),

@@ -56,7 +56,8 @@ REFUSED = [
     ("setup: make", "2:1: `setup` is not accepted in front matter", "put it into orchestra.yaml"),
     ("verify: make", "2:1: `verify` is not accepted in front matter", "put it into orchestra.yaml"),
     ("command: [x]", "2:1: `command` is not accepted in front matter", "put it into orchestra.yaml"),
-    ("retries: 3", "2:1: `retries` is not supported yet", "a later version"),
+    ("repairs: 3", "2:1: `repairs` is not supported yet", "a later version"),
+    ("retries: -1", "2:10: `retries` must be at least 0, but is -1", "retries: 2"),
     ("usd: 3", "2:1: `usd` is not supported yet", "a later version"),
     ("timeout: 45", "2:10: `timeout` must be a duration", "`45m`"),
     ("stall: 10", "2:8: `stall` must be a duration", "`10m`"),
@@ -127,25 +128,31 @@ def test_what_a_manifest_allows_holds_for_front_matter(tmp_path: Path) -> None:
 
 
 PRECEDENCE = [
-    # defaults, front matter, entry, command line: what holds of agent, priority, timeout and stall
-    ({}, {}, {}, None, (None, 0, 2700.0, 600.0)),
-    ({"agent": "d", "priority": 1, "timeout": "1s", "stall": "1m"}, {}, {}, None, ("d", 1, 1.0, 60.0)),
+    # defaults, front matter, entry, command line: what holds of agent, priority, timeout, stall and retries
+    ({}, {}, {}, None, (None, 0, 2700.0, 600.0, 2)),
     (
-        {"agent": "d", "priority": 1, "timeout": "1s", "stall": "1m"},
-        {"agent": "f", "priority": 2, "timeout": "2s", "stall": "2m"},
+        {"agent": "d", "priority": 1, "timeout": "1s", "stall": "1m", "retries": 5},
+        {},
         {},
         None,
-        ("f", 2, 2.0, 120.0),
+        ("d", 1, 1.0, 60.0, 5),
+    ),
+    (
+        {"agent": "d", "priority": 1, "timeout": "1s", "stall": "1m", "retries": 5},
+        {"agent": "f", "priority": 2, "timeout": "2s", "stall": "2m", "retries": 0},
+        {},
+        None,
+        ("f", 2, 2.0, 120.0, 0),
     ),
     (
         {},
-        {"agent": "f", "priority": 2, "timeout": "2s", "stall": "2m"},
-        {"agent": "e", "priority": 0, "timeout": "3s", "stall": "3m"},
+        {"agent": "f", "priority": 2, "timeout": "2s", "stall": "2m", "retries": 4},
+        {"agent": "e", "priority": 0, "timeout": "3s", "stall": "3m", "retries": 0},
         None,
-        ("e", 0, 3.0, 180.0),
+        ("e", 0, 3.0, 180.0, 0),
     ),
-    ({"agent": "d"}, {"agent": "f"}, {"agent": "e"}, "c", ("c", 0, 2700.0, 600.0)),
-    ({"priority": 5}, {"priority": 0}, {}, "script", ("script", 0, 2700.0, 600.0)),
+    ({"agent": "d"}, {"agent": "f"}, {"agent": "e"}, "c", ("c", 0, 2700.0, 600.0, 2)),
+    ({"priority": 5}, {"priority": 0}, {}, "script", ("script", 0, 2700.0, 600.0, 2)),
 ]
 
 
@@ -163,7 +170,7 @@ def test_precedence(
     lines = "".join(f"{key}: {value}\n" for key, value in front.items())
     loaded = manifest(tmp_path, text, {"prompts/a.md": f"---\n{lines}---\nDo it."}, agent=line)
     found = loaded.task("a")
-    assert (found.agent, found.priority, found.timeout, found.stall) == expected
+    assert (found.agent, found.priority, found.timeout, found.stall, found.retries) == expected
 
 
 def test_an_entry_stands_before_front_matter_key_by_key(tmp_path: Path) -> None:
