@@ -28,4 +28,5 @@ def in_memory(usual: int) -> settings:
 
 def on_real_git(usual: int) -> settings:
     """Settings for a test whose examples need a real repository each."""
-    return settings(in_memory(usual), max_examples=max(usual, int(WANTED) // 20 if WANTED else 0))
+    examples = max(usual, int(WANTED) // 20 if WANTED else 0)
+    return settings(in_memory(usual), max_examples=examples, stateful_step_count=STEPS - 2)

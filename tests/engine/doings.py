@@ -79,10 +79,10 @@ def doings(draw: st.DrawFn, one: Task, *, failures: bool) -> Doing:
     # Where nothing is known, few paths, so that they meet.
     allowed = [path for path in PATHS if any_match(write, path)] if write is not None else ["p", "q"]
     some = st.lists(st.sampled_from(allowed), min_size=1, max_size=2, unique=True) if allowed else st.just([])
-    paths = draw(seldom(st.just([]), else_=some))
+    chosen = draw(seldom(st.just([]), else_=some))
     return Doing(
         one.name,
-        tuple(paths),
+        tuple(chosen),
         draw(st.sampled_from([1.0, 2.0, 3.0, 0.0])),
         draw(st.booleans()),
         draw(seldom(st.just(True), else_=st.just(False))),
@@ -99,12 +99,12 @@ def seldom(strategy: st.SearchStrategy[T], *, else_: st.SearchStrategy[T]) -> st
 
 
 @st.composite
-def tasks(draw: st.DrawFn, *, kinds: tuple[str, ...]) -> tuple[Task, ...]:
-    """Tasks in manifest order; `kinds` are those that may occur."""
+def tasks(draw: st.DrawFn, *, kinds: tuple[str, ...], claims: tuple[str, ...] = CLAIMED) -> tuple[Task, ...]:
+    """Tasks in manifest order; `kinds` are those that may occur, `claims` what they claim."""
     made: list[Task] = []
-    claimed = st.lists(st.sampled_from(CLAIMED), max_size=2, unique=True).map(tuple)
-    written = st.lists(st.sampled_from(CLAIMED), min_size=1, max_size=2, unique=True).map(tuple)
-    for number in range(draw(st.sampled_from([3, 4, 2, 5, 1]))):
+    claimed = st.lists(st.sampled_from(claims), max_size=2, unique=True).map(tuple)
+    written = st.lists(st.sampled_from(claims), min_size=1, max_size=2, unique=True).map(tuple)
+    for number in range(draw(st.sampled_from([3, 4, 2, 5, 1, 6]))):
         kind = draw(st.sampled_from(kinds))
         needs = draw(st.lists(st.sampled_from([t.name for t in made]), max_size=1)) if made else []
         needs = draw(st.sampled_from([needs, []]))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hypothesis.vendor.pretty import RepresentationPrinter
 
@@ -56,7 +56,11 @@ class Passed:
         self._git = git
 
     def __contains__(self, parts: object) -> bool:
-        return isinstance(parts, Parts) and check_ref(parts.key) in self._git.refs
+        return isinstance(parts, Parts) and self.knows(parts.key)
+
+    def knows(self, key: str) -> bool:
+        """Whether a green verdict is remembered for the key."""
+        return check_ref(key) in self._git.refs
 
     def __iter__(self) -> Iterator[Parts]:
         return iter(())
@@ -148,7 +152,8 @@ class World:
     """A repository with a branch (`main`), a manifest, and what each task does when it runs.
 
     `green` tells of a commit whether it passes; `verdict` is what verification says of it, where something else
-    is to happen then.
+    is to happen then. `guard` stands between the engine and each of its seams, `behind` gives what
+    the engine has for `git`.
     """
 
     manifest: Manifest
@@ -161,14 +166,22 @@ class World:
     behave: Callable[[AttemptOrder, Tree], Script] | None = None
     theirs: list[str] = field(default_factory=list)
     branch: str = MAIN
+    guard: Callable[[Any], Any] = field(default=lambda seam: seam)
+    behind: Callable[[Any], Any] = field(default=lambda git: git)
     builds: int = 0
     last_engine: Engine | None = None
     read_entries: dict[tuple[str, str], LockEntry] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, *tasks: Task, files: Mapping[str, str] | None = None, verify: str | None = None) -> World:
+    def of(
+        cls,
+        *tasks: Task,
+        files: Mapping[str, str] | None = None,
+        verify: str | None = None,
+        git: MemoryGit | None = None,
+    ) -> World:
         """A world with these tasks in manifest order and these files on `main`."""
-        world = cls(manifest(*tasks, verify=verify))
+        world = cls(manifest(*tasks, verify=verify), git=git or MemoryGit())
         content = {path: text.encode() for path, text in (files or {"README": "hello"}).items()}
         world.git.refs[MAIN] = world.git.commit_files(content, message="first")
         world.theirs.append(world.main)
@@ -195,13 +208,8 @@ class World:
 
     def edit(self, edits: Edits, *, message: str = "by hand") -> str:
         """The person commits to `main`; None deletes a file."""
-        files = {path: text.encode() for path, text in self.all_files().items()}
-        for path, text in edits.items():
-            if text is None:
-                files.pop(path, None)
-            else:
-                files[path] = text.encode()
-        self.git.refs[self.branch] = self.git.commit_files(files, (self.main,), message)
+        changed = tuple((path, None if text is None else text.encode()) for path, text in edits.items())
+        self.git.refs[self.branch] = self.git.commit(CommitRequest(self.main, (self.main,), message, changed))
         self.theirs.append(self.main)
         return self.main
 
@@ -297,9 +305,10 @@ class World:
         name = f"build-{self.builds:03}"
         graph = build_graph(self.manifest.tasks)
         branch = self.branch if detached is None else None
-        refs = {ref: commit for ref, commit in self.git.refs.items() if ref.startswith(FOLLOWED)}
-        begin = take_up(self.git, refs, branch, detached or self.main, advance=advance)
-        self.git.update_refs(begin.obsolete)
+        git = self.guard(self.behind(self.git))
+        refs = git.refs_below(*FOLLOWED)
+        begin = take_up(git, refs, branch, detached or self.main, advance=advance)
+        git.update_refs(begin.obsolete)
         order = BuildOrder(
             name,
             self.manifest,
@@ -314,7 +323,7 @@ class World:
             fail_fast=fail_fast,
         )
         executor = SimulatedExecutor(
-            self.git,
+            git,
             self.clock,
             self.behave or self._behave,
             lambda tree: (self.verdict or self.green)(tree.commit),
@@ -324,7 +333,7 @@ class World:
         )
         witness = Witness(self, graph.tasks)
         before = dict(self.git.refs)
-        self.last_engine = Engine(order, self.git, executor, self.clock, [witness])
+        self.last_engine = Engine(order, git, self.guard(executor), self.clock, [self.guard(witness)])
         finished = self.last_engine.run()
         built = Built(finished, witness.events, executor, before)
         assert set(finished.tasks) == order.selected
