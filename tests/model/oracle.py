@@ -133,7 +133,9 @@ class Oracle:
         if any(self.files.get(path) == state for path, state in gone.paths.items()):
             return None
         then = gone.entry.parts
-        if dict(then.definition) != dict(self._definition(task)) or dict(then.needs) != self._needs(task):
+        if dict(then.definition) != dict(self._definition(task)) or other_needs(
+            then.needs, self._needs(task)
+        ):
             return None
         today = self.counted_inputs(task, gone.entry)
         for path in different(then.inputs, today):
@@ -223,7 +225,7 @@ class Oracle:
         kinds = {"prompt": "prompt-changed", "agent": "agent-changed"}
         for part in different(entry.parts.definition, self._definition(task)):
             told.reasons.add((kinds.get(part, "definition-changed"), part))
-        for need in different(entry.parts.needs, self._needs(task)):
+        for need in other_needs(entry.parts.needs, self._needs(task)):
             told.reasons.add(("need-changed", need))
         for path in different(entry.parts.inputs, self.counted_inputs(task)):
             told.reasons.add(("input-changed", path))
@@ -257,6 +259,18 @@ def content_digest(entry: LockEntry) -> str:
     """The digest of recorded outputs: of paths and contents, and of nothing else (early cutoff)."""
     text = json.dumps(sorted(map(list, entry.outputs.items())), separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def other_needs(recorded: Mapping[str, str], today: Mapping[str, str]) -> set[str]:
+    """The needs that are not as recorded; one that made the same under a name that is gone was renamed."""
+    lost = sorted(recorded.keys() - today.keys())
+    new = sorted(today.keys() - recorded.keys())
+    for name in list(new):
+        old = next((old for old in lost if recorded[old] == today[name]), None)
+        if old is not None:
+            lost.remove(old)
+            new.remove(name)
+    return {name for name in different(recorded, today) if name in recorded and name in today} | {*lost, *new}
 
 
 def different(one: Mapping[str, str], other: Mapping[str, str]) -> set[str]:
