@@ -13,7 +13,7 @@ from orchestra.model.errors import OrchestraError
 from orchestra.model.graph import build_graph
 from orchestra.model.ports import CommitRequest
 from orchestra.model.tasks import Task
-from orchestra.model.trailers import KEY_TRAILER, TASK_TRAILER
+from orchestra.model.trailers import ATTEMPT_TRAILER, KEY_TRAILER, TASK_TRAILER
 from tests.engine.doings import Doing
 from tests.engine.world import World
 from tests.model.kit import numbered
@@ -194,6 +194,15 @@ class Person:
         for commit, _ in self.landings()[:count]:
             if not self.take_back(commit):
                 return
+
+    def revert_build(self) -> None:
+        """Take all back that the newest build landed."""
+        builds = [self.attempt(commit).rpartition("-")[0] for commit, _ in self.landings()]
+        self.revert_many(sum(build == builds[0] for build in builds))
+
+    def attempt(self, commit: str) -> str:
+        """The attempt that a commit landed, by its trailer."""
+        return self.world.git.message(commit).rpartition(f"{ATTEMPT_TRAILER}: ")[2].strip()
 
     def revert_revert(self) -> None:
         """Take the newest revert back."""

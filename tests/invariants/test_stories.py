@@ -98,11 +98,13 @@ class Story(Stage, RuleBasedStateMachine):
                 person.add(one)
         self.settled = False
 
-    @rule(kind=st.sampled_from(["one", "one", "many", "revert"]), number=ANY)
+    @rule(kind=st.sampled_from(["one", "build", "many", "revert"]), number=ANY)
     def revert(self, kind: str, number: int) -> None:
         match kind:
             case "one":
                 self.person.revert(number)
+            case "build":
+                self.person.revert_build()
             case "many":
                 self.person.revert_many(number + 1)
             case _:
