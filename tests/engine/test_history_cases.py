@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from orchestra.model.events import AttemptStarted, TaskRecorded, TaskReplayed
+from orchestra.model.events import TaskRecorded, TaskReplayed
 from orchestra.model.ports import CommitRequest
 from tests.model.kit import task
 
-from .world import MAIN, Built, World
+from .telling import why
+from .world import MAIN, World
 
 
 def pick(world: World, commit: str, onto: str, message: str = "picked") -> str:
@@ -32,12 +33,6 @@ def switch(world: World, commit: str) -> str:
     world.git.refs[MAIN] = commit
     world.theirs.append(commit)
     return commit
-
-
-def reasons(built: Built, name: str) -> list[str]:
-    """Why the task was attempted last."""
-    events = [event for event in built.of(AttemptStarted) if event.task == name]
-    return [str(reason) for reason in events[-1].reasons] if events else []
 
 
 def two() -> World:
@@ -85,7 +80,7 @@ def test_a_rebase_onto_what_changes_an_input_makes_stale() -> None:
     switch(world, start)
     switch(world, pick(world, landed, world.edit({"src": "2"})))
     built = world.build()
-    assert built.ran == ["a"] and reasons(built, "a") == ["input-changed: src"]
+    assert built.ran == ["a"] and why(built, "a") == ["input-changed: src"]
     assert world.files()["f"] == "2"
 
 
@@ -133,7 +128,7 @@ def test_only_the_first_parent_history_tells_what_was_taken_back() -> None:
     switch(world, merge(world, world.edit({"README": "went on"}), aside))
     world.forget()
     built = world.build()
-    assert built.ran == ["a"] and reasons(built, "a") == ["never-built"]
+    assert built.ran == ["a"] and why(built, "a") == ["never-built"]
 
 
 def test_an_entry_that_went_on_is_not_taken_for_one_that_went_back() -> None:
@@ -144,7 +139,7 @@ def test_an_entry_that_went_on_is_not_taken_for_one_that_went_back() -> None:
     world.build()
     world.retask(task("a", write=("f",), text="one"))
     built = world.build()
-    assert built.ran == ["a"] and reasons(built, "a") == ["prompt-changed: prompt"]
+    assert built.ran == ["a"] and why(built, "a") == ["prompt-changed: prompt"]
     assert world.files()["f"] == "one"
 
 
@@ -166,7 +161,7 @@ def test_what_it_wrote_at_an_earlier_landing_stays_its_output() -> None:
     world.build()
     assert set(world.entries()["a"].outputs) == {"x", "y"} and world.entries()["a"].created == {"x", "y"}
     world.edit({"x": None})
-    assert reasons(world.build(), "a") == ["output-missing: x"]
+    assert why(world.build(), "a") == ["output-missing: x"]
 
 
 def test_a_fresh_clone_runs_nothing() -> None:

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from orchestra.model.events import AttemptStarted, TaskLanded, TaskRejected
+from orchestra.model.events import TaskLanded, TaskRejected
 from orchestra.model.tasks import Inferred, Task
 from orchestra.planning.simulate import Script
 from tests.model.kit import task
 
-from .world import Built, Edits, Files, World, fails, script
-
-
-def started(built: Built, name: str) -> AttemptStarted:
-    """The last start of an attempt of the task."""
-    return [event for event in built.of(AttemptStarted) if event.task == name][-1]
-
-
-def landed(built: Built, name: str) -> TaskLanded:
-    return next(event for event in built.of(TaskLanded) if event.task == name)
-
+from .telling import landed, started
+from .world import Edits, Files, World, fails, script
 
 # --- needs ---------------------------------------------------------------------------------------------------
 
@@ -46,6 +37,24 @@ def test_who_needs_one_that_was_rejected_is_skipped() -> None:
     )
     world.does["make"] = lambda files: {"elsewhere": "x"}
     assert world.build().finals == {"make": "rejected", "use": "skipped", "other": "landed"}
+
+
+def test_a_subset_runs_the_needs_that_have_become_stale_and_nothing_else() -> None:
+    world = World.of(
+        task("make", write=("make",), read=("src",)),
+        task("use", write=("use",), needs=("make",)),
+        task("beside", write=("beside",), read=("src",)),
+        files={"src": "1"},
+    )
+    for name in ("make", "beside"):
+        world.does[name] = lambda files, name=name: {name: files["src"]}  # type: ignore[misc]
+    world.does["use"] = lambda files: {"use": files["make"]}
+    world.build()
+    world.edit({"src": "2"})
+    built = world.build("use")
+    assert built.ran == ["make", "use"] and set(built.finals) == {"make", "use"}
+    assert world.files()["use"] == "2" and world.files()["beside"] == "1"
+    assert world.build().ran == ["beside"]
 
 
 # --- writers and readers -------------------------------------------------------------------------------------
