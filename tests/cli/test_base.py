@@ -32,3 +32,16 @@ def test_edits_in_the_checkout_during_a_build_change_no_key_and_no_result(scratc
     (decided,) = [event for event in called.named("attempt_started") if event["task"] == "second"]
     assert {reason["kind"] for reason in decided["reasons"]} == {"prompt-changed", "definition-changed"}
     assert scratch.git("show", "HEAD:second.txt") == "new new old"
+
+
+def test_attempts_stand_on_the_tip_and_not_on_what_is_checked_out(scratch: Scratch) -> None:
+    scratch.write("input.txt", "committed\n")
+    scratch.prompt("first", "echo 1 > first.txt", claims={"write": ["first.txt"]})
+    second = "cat first.txt input.txt > second.txt"
+    scratch.prompt("second", second, needs=["first"], claims={"write": ["second.txt"], "read": ["input.txt"]})
+    scratch.commit()
+    scratch.write("input.txt", "being edited\n")
+    called = scratch.orchestra("build", "--json", "--no-advance")
+    assert called.finished["tasks"] == {"first": "landed", "second": "landed"}, called.stdout
+    assert scratch.git("show", f"{called.finished['tip']}:second.txt") == "1\ncommitted"
+    assert not (scratch.root / "first.txt").exists() and scratch.read("input.txt") == "being edited\n"

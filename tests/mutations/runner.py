@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -75,18 +76,30 @@ def run_tests(copy: Path, tests: Sequence[str]) -> Outcome:
     # The copy's own code, wherever this project is installed from; and no plugins but the one that is asked for:
     # looking for them takes longer than most of these tests.
     env = {**os.environ, "PYTHONPATH": str(copy), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    process = subprocess.Popen(
+        command,
+        cwd=copy,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
     try:
-        done = subprocess.run(
-            command, cwd=copy, env=env, capture_output=True, text=True, check=False, timeout=SECONDS
-        )
+        output, _ = process.communicate(timeout=SECONDS)
     except subprocess.TimeoutExpired:
+        # With what the tests started, which would hold the pipe open.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
         return Outcome((), f"no end after {SECONDS:.0f} s")
-    last = (done.stdout.strip().splitlines() or done.stderr.strip().splitlines() or [""])[-1]
-    if done.returncode not in (0, 1) or not report.is_file():
-        return Outcome((), f"pytest ended with {done.returncode}: {last}")
+    status = process.returncode
+    last = (output.strip().splitlines() or [""])[-1]
+    if status not in (0, 1) or not report.is_file():
+        return Outcome((), f"pytest ended with {status}: {last}")
     cases = ElementTree.parse(report).iter("testcase")
     failed = tuple(_identity(case) for case in cases if case.find("failure") is not None)
-    return Outcome(failed, "" if failed or done.returncode == 0 else f"a test could not be set up: {last}")
+    return Outcome(failed, "" if failed or status == 0 else f"a test could not be set up: {last}")
 
 
 def _identity(case: ElementTree.Element) -> str:
@@ -124,7 +137,8 @@ def judge_all(
     tests = sorted({test for mutation in mutations for test in mutation.red})
     with ThreadPoolExecutor(count) as threads:
         shares = [tests[number::count] for number in range(count)]
-        healthy = list(threads.map(run_tests, every, shares))
+        # Without a test pytest would run them all.
+        healthy = list(threads.map(run_tests, every, filter(None, shares)))
         for outcome in healthy:
             if outcome.failed or outcome.trouble:
                 return (), ", ".join(outcome.failed) or outcome.trouble
