@@ -194,7 +194,10 @@ class SimulatedExecutor:
             )
         message = result_message(order.task.name, order.attempt, "")
         result = self.git.commit(CommitRequest(order.base, (order.base,), message, script.edits))
-        self.git.update_refs((RefUpdate(order.keep, result, force=True),))
         changed = self.git.tree(result).files != tree.files
+        if order.task.claims.is_check and not changed:
+            # Of a check nothing is kept but its verdict.
+            return AttemptEnded(order.attempt, Outcome.NO_CHANGE, phases=phases, told=script.told)
+        self.git.update_refs((RefUpdate(order.keep, result, force=True),))
         outcome = Outcome.SUCCESS if changed else Outcome.NO_CHANGE
         return AttemptEnded(order.attempt, outcome, result=result, phases=phases, told=script.told)
