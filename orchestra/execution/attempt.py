@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 from orchestra.execution.environment import attempt_environment, place_variables
@@ -31,7 +32,9 @@ LONGEST = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command to carry out in a slot, for at most `timeout` seconds; `session` reads its output."""
+    """A command to carry out in a slot, for at most `timeout` seconds, of which `stall` without any sign of life;
+    `session` reads its output.
+    """
 
     phase: str
     invocation: Invocation
@@ -39,6 +42,7 @@ class Command:
     env: dict[str, str]
     timeout: float
     session: Session | None = None
+    stall: float = inf
 
 
 Steps = Generator[Command, Exit, AttemptEnded]
@@ -51,12 +55,15 @@ class _SetupFailedError(Exception):
     def __init__(self, command: str, ended: Exit) -> None:
         super().__init__(f"`{command}` (worktrees.setup): {ending(ended)}")
         self.ended = ended
+        self.fault = Fault.ENVIRONMENT if ended.starved else Fault.PROJECT
 
 
 def ending(ended: Exit) -> str:
     """How a command ended, in words."""
     if ended.stopped == "timeout":
         return "took too long and was stopped"
+    if ended.stopped == "stall":
+        return "did nothing any more and was stopped"
     if ended.stopped is not None:
         return f"stopped: {ended.stopped}"
     return ended.describe()
@@ -98,10 +105,10 @@ class AttemptSteps:
             shop.pool.mark_in_use(slot, self._order.attempt)
             session = agent.open(self._agent_order(slot))
         except _SetupFailedError as error:
-            return self._not_started(Fault.PROJECT, str(error), error.ended)
+            return self._not_started(error.fault, str(error), error.ended)
         except OrchestraError as error:
             return self._not_started(Fault.ENVIRONMENT, _why(error))
-        exited = yield self._command("agent", session.invocation, slot, env, task.timeout, session)
+        exited = yield self._command("agent", session.invocation, slot, env, session)
         self._exits.append(exited)
         judged = session.judge(exited)
         ended = self._ending_of(exited, judged)
@@ -117,7 +124,7 @@ class AttemptSteps:
                 ended = Outcome.CHECK_FAILED, Fault.ENVIRONMENT, _why(error)
                 return self._keep_failed(slot, judged, agent.told, *ended)
             check = Invocation(("sh", "-c", "--", task.check))
-            checked = yield self._command("check", check, slot, env, task.timeout)
+            checked = yield self._command("check", check, slot, env)
             self._exits.append(checked)
             ended = self._ending_of_check(checked, task.check, judged)
         if ended is not None:
@@ -170,7 +177,7 @@ class AttemptSteps:
         pool = self._workshop.pool
         command = self._workshop.setup
         before = pool.untracked(slot)
-        done = yield self._command("setup", Invocation(("sh", "-c", "--", command)), slot, env, LONGEST)
+        done = yield self._command("setup", Invocation(("sh", "-c", "--", command)), slot, env)
         self._exits.append(done)
         if not done.ok:
             raise _SetupFailedError(command, done)
@@ -182,20 +189,28 @@ class AttemptSteps:
         invocation: Invocation,
         slot: Slot,
         env: dict[str, str],
-        timeout: float,
         session: Session | None = None,
     ) -> Command:
         self._enter(phase)
         self._log.phase(phase, _shown(invocation))
-        return Command(phase, invocation, slot.path, {**env, **dict(invocation.env)}, timeout, session)
+        task = self._order.task
+        # A setup is the project's affair, and may well wait in silence for what it downloads.
+        timeout, stall = (LONGEST, inf) if phase == "setup" else (task.timeout, task.stall)
+        return Command(phase, invocation, slot.path, {**env, **dict(invocation.env)}, timeout, session, stall)
 
     def _ending_of(self, exited: Exit, judged: Judgement) -> tuple[Outcome, Fault | None, str] | None:
         """How the attempt has failed by the agent's part; None where that was a success."""
         if exited.stopped == "timeout":
             limit = self._order.task.timeout
             return Outcome.TIMED_OUT, Fault.AGENT, f"not done after {limit:g} s (timeout)"
+        if exited.stopped == "stall":
+            limit = self._order.task.stall
+            detail = f"no output, no work and no change in its worktree for {limit:g} s (stall)"
+            return Outcome.STALLED, Fault.AGENT, detail
         if exited.stopped is not None:
             return Outcome.INTERRUPTED, Fault.PERSON, "interrupted"
+        if exited.starved:
+            return Outcome.FAILED, Fault.ENVIRONMENT, exited.describe()
         if exited.problem:
             return Outcome.NOT_STARTED, Fault.ENVIRONMENT, exited.problem
         if judged.outcome is Outcome.SUCCESS:
@@ -203,19 +218,20 @@ class AttemptSteps:
         return judged.outcome, judged.fault, judged.detail or judged.summary
 
     def _ending_of_setup(self, error: _SetupFailedError) -> tuple[Outcome, Fault | None, str]:
-        if error.ended.stopped not in (None, "timeout"):
+        if error.ended.interrupted:
             return Outcome.INTERRUPTED, Fault.PERSON, "interrupted"
-        return Outcome.CHECK_FAILED, Fault.PROJECT, str(error)
+        return Outcome.CHECK_FAILED, error.fault, str(error)
 
     def _ending_of_check(
         self, checked: Exit, command: str, judged: Judgement
     ) -> tuple[Outcome, Fault | None, str] | None:
         if checked.ok:
             return None
-        if checked.stopped is not None and checked.stopped != "timeout":
+        if checked.interrupted:
             return Outcome.INTERRUPTED, Fault.PERSON, "interrupted"
         denied = "; the agent was denied tools" if judged.blocked else ""
-        return Outcome.CHECK_FAILED, Fault.AGENT, f"check `{command}`: {ending(checked)}{denied}"
+        fault = Fault.ENVIRONMENT if checked.starved else Fault.AGENT
+        return Outcome.CHECK_FAILED, fault, f"check `{command}`: {ending(checked)}{denied}"
 
     def _captured(self, slot: Slot, judged: Judgement, *, told: bool) -> AttemptEnded:
         tail = self._log.tail
@@ -263,7 +279,7 @@ class AttemptSteps:
 
     def _not_started(self, fault: Fault, detail: str, exited: Exit | None = None) -> AttemptEnded:
         outcome = Outcome.NOT_STARTED
-        if exited is not None and exited.stopped not in (None, "timeout"):
+        if exited is not None and exited.interrupted:
             outcome, fault, detail = Outcome.INTERRUPTED, Fault.PERSON, "interrupted"
         return self._ended(outcome, fault, detail, None, tail=self._log.tail)
 
@@ -327,8 +343,8 @@ def verify_steps(
             log.phase("setup", workshop.setup)
             done = yield Command("setup", setup, slot.path, env, LONGEST)
             if not done.ok:
-                interrupted = done.stopped not in (None, "timeout")
-                return ended(None if interrupted else False, f"`{workshop.setup}`: {ending(done)}")
+                no_verdict = done.interrupted or done.starved
+                return ended(None if no_verdict else False, f"`{workshop.setup}`: {ending(done)}")
             workshop.pool.setup_done(slot, mark, before, pristine=True)
     except OrchestraError as error:
         # No verdict: the environment failed, not the commit.
@@ -337,8 +353,10 @@ def verify_steps(
     log.phase("verify", order.command)
     invocation = Invocation(("sh", "-c", "--", order.command))
     exited = yield Command("verify", invocation, slot.path, env, LONGEST)
-    if exited.stopped is not None and exited.stopped != "timeout":
+    if exited.interrupted:
         return ended(None, "interrupted")
+    if exited.starved:
+        return ended(None, ending(exited))
     return ended(exited.ok, "" if exited.ok else ending(exited))
 
 

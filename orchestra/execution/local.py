@@ -17,9 +17,12 @@ from typing import Any
 
 from orchestra.execution.attempt import AttemptSteps, Command, verify_steps
 from orchestra.execution.environment import inhabited_slots
+from orchestra.execution.gauges import Gauges
 from orchestra.execution.log import AttemptLog
-from orchestra.execution.process import ManagedProcess
+from orchestra.execution.process import GRACE, PORTABLE, ManagedProcess
+from orchestra.execution.watch import Watch, Watched
 from orchestra.execution.workshop import Workshop
+from orchestra.model.agents import AgentEvent
 from orchestra.model.errors import OrchestraError
 from orchestra.model.outcomes import Exit
 from orchestra.model.ports import (
@@ -36,6 +39,9 @@ from orchestra.model.ports import (
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
+TOLD_BYTES = 4 * 2**20
+"""Characters of what an agent says in one attempt that are told; the rest is only in the log, which has bounds."""
+
 
 @dataclass(slots=True)
 class _Work:
@@ -47,16 +53,28 @@ class _Work:
     slot: int
     command: Command | None = None
     process: ManagedProcess | None = None
+    watched: Watched | None = None
     deadline: float = 0.0
+    room: int = TOLD_BYTES
 
 
 class LocalExecutor:
     """Implements Executor; to be used as a context manager, which takes and gives back the signals."""
 
-    def __init__(self, workshop: Workshop, logs: Path) -> None:
-        """`logs` is the folder for the logs of this build."""
+    def __init__(
+        self,
+        workshop: Workshop,
+        logs: Path,
+        *,
+        grace: float = GRACE,
+        portable: bool = PORTABLE,
+        gauges: Gauges | None = None,
+    ) -> None:
+        """`logs` is the folder for the logs of this build; `grace` and `portable` are those of ManagedProcess."""
         self._shop = workshop
         self._logs = logs
+        self._grace, self._portable = grace, portable
+        self._watch = Watch(workshop.clock, gauges or Gauges())
         self._selector = selectors.DefaultSelector()
         self._works: dict[str, _Work] = {}
         self._told: list[Happening] = []
@@ -182,6 +200,8 @@ class LocalExecutor:
                     cwd=str(command.cwd),
                     env=command.env,
                     stdin_file=command.invocation.stdin_file,
+                    grace=self._grace,
+                    portable=self._portable,
                 )
             except OrchestraError as error:
                 problem = "; ".join((str(error), *error.causes))
@@ -189,6 +209,7 @@ class LocalExecutor:
                 ended = Exit(127, problem=problem)
                 continue
             work.command, work.process = command, process
+            work.watched = self._watch.begin(process.supervisor_pid, command.cwd, command.stall)
             work.deadline = self._shop.clock.monotonic() + command.timeout
             for fd in process.fds:
                 self._selector.register(fd, selectors.EVENT_READ, work)
@@ -204,8 +225,10 @@ class LocalExecutor:
         process = work.process
         if process is None or fd not in process.fds:
             return
-        is_output = fd == process.stdout
+        is_output, taken = fd == process.stdout, process.taken
         lines = process.take(fd, final)
+        if process.taken > taken and work.watched is not None:
+            self._watch.heard(work.watched)
         if fd not in process.fds:
             self._selector.unregister(fd)
         for line in lines:
@@ -218,10 +241,13 @@ class LocalExecutor:
         if session is None or not is_output:
             work.log.line(line)
             return
-        events = session.read(line)
-        for event in events:
+        for event in session.read(line):
             work.log.event(event)
-            self._told.append(AgentSaid(work.name, event))
+            if work.room > 0:
+                work.room -= len(event.text) + sum(map(len, event.paths))
+                if work.room <= 0:
+                    event = AgentEvent("text", "(it says a great deal: from here on see the log)")
+                self._told.append(AgentSaid(work.name, event))
 
     def _process_ended(self, work: _Work, process: ManagedProcess, ended: Exit) -> None:
         if process.problem is not None:
@@ -230,12 +256,15 @@ class LocalExecutor:
                 # Not carried out, or not known how: what could not be killed afterwards is no such problem.
                 ended = replace(ended, problem=process.problem)
         process.close()
-        work.process = None
+        assert work.watched is not None
+        ended = self._watch.end(work.watched, ended)
+        work.process = work.watched = None
         self._go_on(work, ended)
 
     def _wait(self, until: float | None) -> float | None:
         """Seconds until the next deadline, or until then; None where there is none."""
-        moments = [] if until is None else [until]
+        moments = [self._watch.due]
+        moments += [] if until is None else [until]
         moments += [work.deadline for work in self._works.values() if work.process is not None]
         moments += [
             moment
@@ -247,6 +276,7 @@ class LocalExecutor:
 
     def _enforce_deadlines(self) -> None:
         now = self._shop.clock.monotonic()
+        stalled = self._watch.look() if self._watch.due <= now else ()
         for work in list(self._works.values()):
             process = work.process
             if process is None:
@@ -255,6 +285,8 @@ class LocalExecutor:
                 process.stop("timeout")
                 # Asked once: the supervisor sees to the rest.
                 work.deadline = inf
+            elif work.watched in stalled:
+                process.stop("stall")
             moment = process.deadline()
             if moment is not None and moment <= now:
                 for fd in process.fds:

@@ -36,6 +36,18 @@ class SystemClock:
         return time.monotonic()
 
 
+class SkippingClock(SystemClock):
+    """The machine's clock, which can be put forward."""
+
+    ahead = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.ahead
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead
+
+
 @dataclass
 class Shop:
     """A workshop on a person's repository, and an executor in it."""
