@@ -6,6 +6,8 @@ decides what runs next. Compared without case and without the characters that so
 
 from __future__ import annotations
 
+import re
+
 from orchestra.model.patterns import Pattern, PatternSet, compile_pattern
 
 PROTECTED = (
@@ -39,6 +41,9 @@ _IGNORED = {
     for first, last in ((0x200C, 0x200F), (0x202A, 0x202E), (0x206A, 0x206F), (0xFEFF, 0xFEFF))
     for code in range(first, last + 1)
 }
+
+# What NTFS takes for `.git`, with case folded: git refuses such names everywhere (core.protectNTFS).
+_DOT_GIT = re.compile(r"(?<![^/])(?:\.git|git~1)[ .]*(?::[^/]*)?(?![^/])")
 
 
 def protected(path: str, allowed: tuple[str, ...] = ()) -> bool:
@@ -85,4 +90,4 @@ def _examples(pattern: Pattern) -> tuple[str, ...]:
 
 
 def _folded(path: str) -> str:
-    return path.translate(_IGNORED).casefold()
+    return _DOT_GIT.sub(".git", path.translate(_IGNORED).casefold())

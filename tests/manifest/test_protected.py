@@ -32,6 +32,11 @@ YES = [
     "sub/.gitattributes",
     "sub/.gitmodules",
     ".g\u200cit/config",
+    "git~1/config",
+    "sub/GIT~1",
+    "sub/.git./config",
+    "sub/.Git .",
+    "sub/.git::$INDEX_ALLOCATION/config",
     "orchestra.yaml",
     "Orchestra.YAML",
     ".orchestra/lock/a.json",
@@ -65,6 +70,9 @@ NO = [
     "sub/orchestra.yaml",
     "orchestra.yaml.md",
     "git/x",
+    "git~2",
+    "a.git./x",
+    "sub/.git.md",
     "prompts.md",
 ]
 
