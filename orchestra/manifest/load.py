@@ -11,6 +11,7 @@ import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestra.manifest.assemble import Faults, Read, check, chosen_agent, match, read, task_of
 from orchestra.manifest.cache import Cache, stamp
@@ -23,6 +24,10 @@ from orchestra.manifest.text import MAX_DOCUMENT, read_bytes
 from orchestra.model.errors import OrchestraError, Place, usage_error
 from orchestra.model.patterns import PatternError, compile_pattern
 from orchestra.model.tasks import Manifest
+
+if TYPE_CHECKING:
+    # A load from the cache does not import yaml.
+    from orchestra.manifest.document import Document
 
 DEFAULT_FILE = "orchestra.yaml"
 _CACHE_PREFIX = "manifest-"
@@ -117,6 +122,7 @@ def _read_text(source: _Source, cache: Cache) -> _Text:
         from orchestra.manifest.rules import check_manifest, settled
 
         document = parse(source.data, source.shown)
+        _check_count(document)
         problems = check_schema(document, json.loads(schema_text(MANIFEST_SCHEMA)))
         problems = problems or check_manifest(document)
         if problems:
@@ -128,6 +134,13 @@ def _read_text(source: _Source, cache: Cache) -> _Text:
         cache.write(name, cached)
         cache.prune(_CACHE_PREFIX)
     return _Text(settings_of(cached["data"]), cached["marks"])
+
+
+def _check_count(document: Document) -> None:
+    """Refuse too many entries before each of them is looked at, which would take a while."""
+    tasks = document.data.get("tasks") if isinstance(document.data, dict) else None
+    if isinstance(tasks, dict) and len(tasks) > MAX_TASKS:
+        raise too_many(len(tasks), document.place(("tasks",), key=True))
 
 
 def _read_prompts(root: Root, settings: Settings, cache: Cache, source: _Source | None) -> tuple[Read, ...]:

@@ -69,11 +69,14 @@ def discover(root: Root, patterns: Iterable[str]) -> tuple[Found, ...]:
     return tuple(found[path] for path in sorted(found))
 
 
-def too_many(count: int) -> Exception:
-    """The error for more tasks than are accepted."""
+def too_many(count: int, entries: Place | None = None) -> Exception:
+    """The error for more tasks than are accepted; `entries` is where they stand, if the manifest alone has them."""
     return usage_error(
         f"{count:,} tasks, at most {MAX_TASKS:,} are accepted",
-        hint="do the patterns of `prompts` match more than prompts?",
+        place=entries,
+        hint="do the patterns of `prompts` match more than prompts?"
+        if entries is None
+        else "let one task do what many of these do, or keep them in several repositories",
     )
 
 
