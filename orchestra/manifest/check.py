@@ -136,6 +136,8 @@ class _Words:
         message = f"{_subject(path)} must be {one_of}{listing(choices)}, but is {found(value)}"
         if meant is not None:
             hint = f"write it without quotes: {value}" if meant == value else f"did you mean `{meant}`?"
+        elif path == ("version",) and isinstance(value, int) and value > schema["const"]:
+            hint = f"upgrade orchestra, or write `version: {schema['const']}` and what that version knows"
         else:
             hint = self._such_as(path)
         return Problem(message, path, hint=hint)

@@ -21,6 +21,8 @@ from orchestra.model.errors import ExitStatus, OrchestraError, Place, usage_erro
 MAX_DEPTH = 32
 MAX_DIGITS = 100
 """The longest integer; Python itself refuses to read one of more than 4,300 digits."""
+LONGEST_KEY = 1_000
+"""YAML looks for the `:` behind a key no further than this (1,024 characters, those of quotes included)."""
 
 # Control characters, and the three line breaks that YAML 1.1 knows and 1.2 (like most editors) does not.
 _REFUSED = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -312,7 +314,7 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str, file: str, first_line:
         ExitStatus.USAGE,
         place,
         tuple(_context(error, context, file, first_line)),
-        " ".join(_syntax_hint(problem, context, at)),
+        " ".join(_syntax_hint(problem, context, at, mark.column if mark else 0)),
     )
 
 
@@ -322,13 +324,15 @@ def _context(error: yaml.MarkedYAMLError, context: str, file: str, first_line: i
         yield f"{context} that begins at {Place(file, mark.line + first_line, mark.column + 1)}"
 
 
-def _syntax_hint(problem: str, context: str, at: str) -> Iterator[str]:
+def _syntax_hint(problem: str, context: str, at: str, column: int) -> Iterator[str]:
     if "alias" in context or "anchor" in context:
         yield 'put a value that begins with `*` or `&` in quotes: "*.py"'
     elif at == "\t":
         yield "indent with spaces, not with tabs"
     elif "cannot start any token" in problem:
         yield f'put a value that begins with `{at}` in quotes: "{at}…"'
+    elif "mapping values are not allowed" in problem and at == ":" and column > LONGEST_KEY:
+        yield f"is the key before it too long? it may have about {LONGEST_KEY:,} characters"
     elif "mapping values are not allowed" in problem:
         yield 'put a value that holds `: ` in quotes: "a: b"; otherwise check the indentation'
     else:
