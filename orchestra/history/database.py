@@ -21,6 +21,7 @@ BUSY_MS = 10_000
 # Primary result codes; `sqlite3` names them from Python 3.11 on.
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _SIDE_FILES = ("-wal", "-shm")
+_MOVE = "move it away: a new one begins, and freshness does not depend on it"
 
 
 @dataclass(slots=True)
@@ -49,9 +50,11 @@ def open_history(path: Path, *, busy_ms: int = BUSY_MS) -> History:
     """Open the history to write to it; make file and folder where there are none.
 
     A file that is no database, or a broken one, is renamed to `NAME.damaged-N`, and `message` says so.
-    Raises OrchestraError where a newer orchestra has written it; sqlite3.Error or OSError where it cannot be
-    opened (disk full, no permission, locked): a build goes on without.
+    Raises OrchestraError where a newer orchestra has written it, where it is a link or no file, or may not be
+    written though its folder may (somebody wanted that); sqlite3.Error or OSError where it cannot be opened
+    (disk full, locked): a build goes on without.
     """
+    _check_file(path)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         return History(path, _connect(path, busy_ms))
@@ -70,8 +73,9 @@ def open_for_reading(path: Path, *, busy_ms: int = BUSY_MS) -> History | None:
     Of a database of an older version a private copy is brought up to date and read. Raises OrchestraError
     where it is damaged, of a newer version, or cannot be read.
     """
-    if not path.is_file():
+    if not os.path.lexists(path):
         return None
+    _check_kind(path)
     try:
         connection = _connect_to_read(path, busy_ms)
         try:
@@ -88,6 +92,23 @@ def open_for_reading(path: Path, *, busy_ms: int = BUSY_MS) -> History | None:
             f"the history cannot be read: {path}", causes=(str(error),), hint=hint
         ) from error
     return History(path, connection)
+
+
+def _check_file(path: Path) -> None:
+    """Raise OrchestraError where something lies there that is no database of ours to write to."""
+    _check_kind(path)
+    if path.exists() and os.access(path.parent, os.W_OK) and not os.access(path, os.W_OK):
+        raise environment_error(
+            f"the history cannot be written: {path}", hint=f"make it writable (chmod u+w {path}), or {_MOVE}"
+        )
+
+
+def _check_kind(path: Path) -> None:
+    # SQLite would follow a link, and make or change a file outside the state folder.
+    if path.is_symlink():
+        raise environment_error(f"the history is a symbolic link: {path}", hint=_MOVE)
+    if path.exists() and not path.is_file():
+        raise environment_error(f"the history is not a regular file: {path}", hint=_MOVE)
 
 
 def set_aside(path: Path) -> Path:
@@ -165,7 +186,7 @@ def _too_new(path: Path, version: int) -> OrchestraError:
     return environment_error(
         f"the history was written by a newer orchestra (version {version} of its schema, "
         f"this one knows {SCHEMA_VERSION}): {path}",
-        hint="upgrade orchestra, or move the file away: a new one begins, and freshness does not depend on it",
+        hint=f"upgrade orchestra, or {_MOVE}",
     )
 
 
