@@ -47,7 +47,9 @@ class BuildLock:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise environment_error(f"cannot write {self._path}", causes=(str(error),)) from error
+            raise environment_error(
+                f"cannot write {self._path}", causes=(str(error),), hint=_hint(self._path, error)
+            ) from error
         try:
             self._take()
         except BaseException:
@@ -128,6 +130,15 @@ def stop_build(path: Path, *, now: bool = False) -> Holder | None:
         return holder
     finally:
         os.close(fd)
+
+
+def _hint(path: Path, error: OSError) -> str:
+    """What to do where the file cannot be opened."""
+    if path.is_symlink():
+        return "it is a symbolic link, and none of orchestra's: remove it"
+    if isinstance(error, (FileExistsError, NotADirectoryError)):
+        return f"{path.parent} is not a folder, and none of orchestra's: move it away"
+    return "a build records there what it does: make it writable, or build in a clone of your own"
 
 
 def _locked(fd: int) -> bool:

@@ -77,7 +77,10 @@ class Preflight:
                 missing.setdefault(problem, []).append(task.name)
         for problem, names in missing.items():
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            raise environment_error(f"{problem} (needed by {', '.join(names[:3])}{more})")
+            raise environment_error(
+                f"{problem} (needed by {', '.join(names[:3])}{more})",
+                hint="install it, or name another agent: --agent NAME, or `agent` in orchestra.yaml",
+            )
 
     def _check_signing(self) -> None:
         problem = self.workshop.repository.signing_problem()

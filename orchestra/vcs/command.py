@@ -197,13 +197,19 @@ class GitCommand:
             )
         except FileNotFoundError as error:
             if not self.directory.is_dir():
-                raise environment_error(f"{self.directory} is not a directory") from error
+                raise _no_directory(self.directory, "is not a directory") from error
             raise environment_error("git is not installed", hint="install git 2.38 or newer") from error
-        except (PermissionError, NotADirectoryError) as error:
-            raise environment_error(f"cannot use {self.directory}: {error.strerror}") from error
+        except NotADirectoryError as error:
+            raise _no_directory(self.directory, "is not a directory") from error
+        except PermissionError as error:
+            raise _no_directory(self.directory, f"cannot be used: {error.strerror}") from error
         except OSError as error:
             raise environment_error(f"cannot run git {argv[0]}", causes=(str(error.strerror),)) from error
         stderr = decode(done.stderr)
         if done.returncode not in allow:
             raise GitFailedError(argv, done.returncode, stderr)
         return Completed(done.returncode, done.stdout, stderr)
+
+
+def _no_directory(directory: Path, why: str) -> OrchestraError:
+    return environment_error(f"{directory} {why}", hint="give the path of a folder inside a git repository")

@@ -327,15 +327,18 @@ def _line(update: RefUpdate) -> str:
 
 
 def _not_usable(directory: Path, error: GitFailedError) -> Exception:
-    if "must be run in a work tree" in error.stderr:
+    # The second is what git says because of our own `safe.bareRepository=explicit`.
+    if "must be run in a work tree" in error.stderr or "cannot use bare repository" in error.stderr:
         return environment_error(
             f"{directory} belongs to a bare repository",
             hint="call orchestra in a worktree of it: git worktree add ../work",
         )
     if "dubious ownership" in error.stderr:
-        return environment_error(f"git does not trust the owner of {directory}", causes=error.causes[:1])
-    if not directory.is_dir():
-        return environment_error(f"{directory} is not a directory")
+        return environment_error(
+            f"git does not trust the owner of {directory}",
+            causes=error.causes[:1],
+            hint=f"if you do: git config --global --add safe.directory {directory}",
+        )
     return environment_error(
         f"{directory} is not in a git repository",
         causes=error.causes[-1:],
