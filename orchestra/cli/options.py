@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from orchestra.manifest.load import load
+from orchestra.manifest.problems import show
 from orchestra.model.errors import usage_error
 from orchestra.model.graph import Graph, build_graph
 from orchestra.model.tasks import Manifest
@@ -85,7 +86,7 @@ class Project:
 
         repository = self.repository
         # Before anything is asked of git: a manifest that is wrong is told at once.
-        into = self._into or self._written.integrate.into
+        into = self._written.integrate.into if self._into is None else self._into
         head = self._head(into)
         commit = head.commit
         if self.include_dirty:
@@ -137,7 +138,8 @@ class Project:
         branch = f"refs/heads/{name.removeprefix('refs/heads/')}"
         commit = self.repository.resolve(branch) if _plain(name) else None
         if commit is None:
-            raise usage_error(f"there is no branch `{name}`", hint=f"make it first: git branch {name}")
+            hint = f"make it first: git branch {show(name)}" if _plain(name) else "give the name of a branch"
+            raise usage_error(f"there is no branch `{show(name)}`", hint=hint)
         return Head(commit, branch)
 
     def selected(self, targets: tuple[str, ...]) -> frozenset[str]:
@@ -166,7 +168,7 @@ class Project:
 
         close = get_close_matches(target, self.graph.tasks, n=1)
         hint = f"did you mean `{close[0]}`?" if close else "orchestra status lists the tasks"
-        raise usage_error(f"there is no task `{target}`", hint=hint)
+        raise usage_error(f"there is no task `{show(target)}`", hint=hint)
 
     def situation(self) -> Situation:
         """What freshness depends on, at the commit with which a build would begin."""
@@ -200,4 +202,4 @@ class Project:
 
 def _plain(name: str) -> bool:
     """Whether a name can be a branch and is no revision expression or option."""
-    return not name.startswith("-") and not any(c in name for c in ":^~?*[\\ @{")
+    return bool(name) and not name.startswith("-") and not any(c in name for c in ":^~?*[\\ @{")
