@@ -202,6 +202,8 @@ class _Build:
 
         project = self._project
         begin = project.begin
+        # First, since it may refuse: then nothing has changed.
+        recorder = Recorder.open(project.history_path, on_error=self._warn)
         refs = begin.obsolete
         if project.include_dirty:
             from orchestra.vcs.snapshot import kept
@@ -210,7 +212,6 @@ class _Build:
         project.repository.update_refs(refs)
         order = self._order(begin)
         logs = project.repository.state_folder / "builds" / self._build
-        recorder = Recorder.open(project.history_path, on_error=self._warn)
         record = EventsFile(logs / "events.jsonl", lambda error: self._warn(f"events.jsonl: {error}"))
         shown, summary = self._display.listeners(project)
         self._listeners = [recorder, record, *shown]
