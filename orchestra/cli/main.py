@@ -6,12 +6,14 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
+from types import TracebackType
 
 import click
 
 from orchestra import __version__
 from orchestra.cli.options import Settings, use_color
-from orchestra.model.errors import ExitStatus, OrchestraError, usage_error
+from orchestra.model.errors import ExitStatus, OrchestraError, environment_error, usage_error
 from orchestra.reporting.errors import render_error
 
 COMMANDS = {
@@ -39,6 +41,15 @@ class LazyGroup(click.Group):
         command = importlib.import_module(f"orchestra.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """As click does; a reader that has gone (`orchestra status | head`) is no error."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # Python would flush once more at its end, and complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return ExitStatus.OK
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -80,6 +91,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; ends the process with an exit status of `ExitStatus`."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
+    _open_streams()
+    if not debug:
+        sys.excepthook = _tell_mistake
     try:
         status = cli.main(arguments, prog_name="orchestra", standalone_mode=False)
     except OrchestraError as error:
@@ -92,17 +106,49 @@ def main(argv: Sequence[str] | None = None) -> None:
         status = _tell(OrchestraError(error.format_message(), ExitStatus.USAGE, hint=_help_for(error)))
     except KeyboardInterrupt:
         status = ExitStatus.INTERRUPTED
+    except OSError as error:
+        if debug:
+            raise
+        # A disk that is full, a file that may not be read: what nobody foresaw is the environment's fault too.
+        status = _tell(environment_error(str(error), hint="orchestra --debug shows where it happened"))
     _flush()
     sys.exit(int(status or 0))
 
 
+def _open_streams() -> None:
+    """Make sure that the three standard streams are there and take every character.
+
+    Where a caller closed one (`>&-`), the next file opened would take its number, and what is meant for a
+    reader would be written into it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", closefd=False)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # In a locale without arrows and dashes they are shown as escapes.
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _flush() -> None:
-    """Write out what is left; a reader that has gone (`orchestra history | head`) is no error."""
+    """Write out what is left, as far as somebody takes it."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:
         # Python would flush once more at its end, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tell_mistake(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What nothing caught is a mistake of ours: told in words too; Python ends with status 1."""
+    what = f"this is a mistake in orchestra: {kind.__name__}: {error}"
+    _tell(OrchestraError(what, hint="please report it, with what orchestra --debug shows"))
 
 
 def _tell(error: OrchestraError) -> ExitStatus:
