@@ -51,7 +51,7 @@ def open_history(path: Path, *, busy_ms: int = BUSY_MS) -> History:
 
     A file that is no database, or a broken one, is renamed to `NAME.damaged-N`, and `message` says so.
     Raises OrchestraError where a newer orchestra has written it, where it is a link or no file, or may not be
-    written though its folder may (somebody wanted that); sqlite3.Error or OSError where it cannot be opened
+    written; sqlite3.Error or OSError where it cannot be opened
     (disk full, locked): a build goes on without.
     """
     _check_file(path)
@@ -97,9 +97,10 @@ def open_for_reading(path: Path, *, busy_ms: int = BUSY_MS) -> History | None:
 def _check_file(path: Path) -> None:
     """Raise OrchestraError where something lies there that is no database of ours to write to."""
     _check_kind(path)
-    if path.exists() and os.access(path.parent, os.W_OK) and not os.access(path, os.W_OK):
+    if path.exists() and not (os.access(path.parent, os.W_OK) and os.access(path, os.W_OK)):
         raise environment_error(
-            f"the history cannot be written: {path}", hint=f"make it writable (chmod u+w {path}), or {_MOVE}"
+            f"the history cannot be written: {path}",
+            hint=f"make it and its folder writable (chmod u+w {path.parent} {path}), or {_MOVE}",
         )
 
 
