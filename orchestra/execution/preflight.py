@@ -57,7 +57,8 @@ class Preflight:
         self._check_agents(tasks)
         self._check_checkout()
         self._check_signing()
-        for folder in (self.slots, repository.state_folder):
+        common = repository.common_dir
+        for folder in (self.slots, repository.state_folder, common / "objects", common / "refs"):
             _check_disk(folder)
         if self.unseen:
             self._name_unseen(tasks)
@@ -156,4 +157,6 @@ def _check_disk(folder: Path) -> None:
             hint="make room: worktrees and logs are written there",
         )
     if not os.access(place, os.W_OK):
-        raise environment_error(f"{place} cannot be written to")
+        raise environment_error(
+            f"{place} cannot be written to", hint="make it writable, or build in a clone of your own"
+        )
