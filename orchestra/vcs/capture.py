@@ -67,7 +67,8 @@ def capture(
 
     Raises OrchestraError where the worktree cannot be captured whole: nothing is left out in silence.
     """
-    try:
+
+    def once() -> Captured:
         slot.mend_head()
         tree = _tree(slot.git(repository.command), slot, spared)
         changes = _changes(repository, base, tree)
@@ -78,6 +79,14 @@ def capture(
         commit = repository.keep_tree(tree, (base,), message)
         repository.update_refs((RefUpdate(ref, commit, force=True),))
         return Captured(commit, sum(_size(slot.path / change.path) for change in changes), bool(changes))
+
+    try:
+        try:
+            return once()
+        except GitFailedError:
+            # A `git gc --prune=now` of somebody else takes what no ref names yet, and git itself can be killed;
+            # the files are still there.
+            return once()
     except GitFailedError as error:
         raise environment_error("cannot capture the result", causes=(str(error), *error.causes)) from error
     except OSError as error:
