@@ -62,13 +62,16 @@ class Doing:
         edits: list[tuple[str, bytes | None]] = []
         for number, path in enumerate(self.paths):
             mark = f"#{self.mark}".encode()
-            if reading(claims.read, claims.unread, path) and path in texts:
+            formats = reading(claims.read, claims.unread, path)
+            if formats and path in texts:
                 # One that reads what it writes is a formatter: what it has formatted it leaves alone.
                 edits.append((path, texts[path] if mark in texts[path] else texts[path] + mark))
             elif self.deletes and number == 0 and int(value, 16) % 2:
                 edits.append((path, None))
             else:
-                edits.append((path, f"{'red ' if self.red else ''}{self.mark} {value}".encode()))
+                edits.append(
+                    (path, f"{'red ' if self.red else ''}{self.mark} {value}".encode() + mark * formats)
+                )
         return Script(self.seconds, tuple(edits))
 
 
