@@ -65,6 +65,7 @@ class Board:
         self._graph = graph
         self._cards = {name: Card(name) for name in graph.order if name in selected}
         self._incoming = {name: _edges_among(selected, graph, name) for name in self._cards}
+        self._again = False
 
     def __iter__(self) -> Iterator[Card]:
         return iter(self._cards.values())
@@ -79,6 +80,7 @@ class Board:
             raise AssertionError(f"{card.name}: {card.stage.value} → {stage.value}")
         if (final is None) == (stage is Stage.SETTLED):
             raise AssertionError(f"{card.name}: settled means with a final outcome")
+        self._again = self._again or (card.stage is Stage.SETTLED)
         card.stage = stage
         card.final = final
         if stage is Stage.QUEUED:
@@ -97,12 +99,8 @@ class Board:
         )
 
     def may_land(self, name: str) -> bool:
-        """Whether those before it that share what it writes are settled: only landings wait for them."""
-        return all(
-            self._cards[edge.first].stage is Stage.SETTLED
-            for edge in self._incoming[name]
-            if edge.kind is EdgeKind.SHARE
-        )
+        """Whether all before it are settled, those that share what it writes too: only landings wait for these."""
+        return not self._open(name, landing=True)
 
     def failed_need(self, name: str) -> Card | None:
         """A needed task that did not end well, None where all did."""
@@ -164,12 +162,20 @@ class Board:
         """Each settled task with its final outcome."""
         return ((card.name, card.final) for card in self._cards.values() if card.final is not None)
 
-    def _open(self, name: str) -> bool:
-        return any(
-            self._cards[edge.first].stage is not Stage.SETTLED
-            for edge in self._incoming[name]
-            if edge.kind is not EdgeKind.SHARE
-        )
+    def _open(self, name: str, *, landing: bool = False) -> bool:
+        """Whether one before it is not settled; for a start, those that only share what it writes do not count."""
+        todo, seen = [name], {name}
+        while todo:
+            for edge in self._incoming[todo.pop()]:
+                if edge.kind is EdgeKind.SHARE and not landing:
+                    continue
+                if self._cards[edge.first].stage is not Stage.SETTLED:
+                    return True
+                # In a later round the first and the last of a chain may run again, and none between them.
+                if self._again and edge.first not in seen:
+                    seen.add(edge.first)
+                    todo.append(edge.first)
+        return False
 
     def _rank(self, name: str) -> tuple[int, int, int]:
         task = self._graph.task(name)

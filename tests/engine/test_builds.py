@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from orchestra.model.events import TaskAgain, TaskFailed, TaskRejected, TaskSkipped
+from orchestra.model.events import AttemptStarted, TaskAgain, TaskFailed, TaskRejected, TaskSkipped
 from orchestra.model.outcomes import Final
 from tests.examples import in_memory
-from tests.model.kit import manifest
+from tests.model.kit import manifest, task
 
 from .doings import ALL, PATHS, worlds
-from .world import MAIN, Built, World
+from .world import MAIN, Built, Does, World
 
 SETTINGS = in_memory(80)
 
@@ -155,3 +155,29 @@ def test_neither_jobs_nor_priorities_nor_times_change_the_tree(
         found.append(world.all_files())
         world.behave = behave
     assert found[0] == found[1] == found[2]
+
+
+def test_writers_of_one_file_go_one_after_the_other_in_later_rounds_too() -> None:
+    """Only what is between them orders the first and the last, and that runs once."""
+    first = task("first", write=("r",), read=("**",))
+    between = task("between", write=("p",), needs=("first",))
+    world = World.of(first, between, task("last", write=("p", "r"), read=("p", "q")))
+    texts = {"first": "r", "between": "p", "last": "p"}
+    world.does = {name: one_file(path, name) for name, path in texts.items()}
+    started: list[str] = []
+
+    def watch(event: AttemptStarted) -> None:
+        started.append(event.task)
+        if len(started) == 3:
+            world.edit({"q": "1"})
+
+    world.started = watch
+    assert world.build(jobs=2).finished.ok
+    # That the last two never run side by side is what every world's witness sees to.
+    assert started == ["first", "between", "last", "first", "last"]
+    world.build_nothing()
+
+
+def one_file(path: str, text: str) -> Does:
+    """What writes just that."""
+    return lambda files: {path: text}
