@@ -31,6 +31,7 @@ from .stage import Stage
 
 ANY = st.integers(0, 5)
 FEW = st.integers(0, 2)
+WORDS = st.integers(0, 1)
 PATH = st.sampled_from(PATHS)
 TEXT = st.sampled_from(["1", "mine", None, "2"])
 JOBS = st.sampled_from([2, 1, 3, 4])
@@ -73,7 +74,7 @@ class Story(Stage, RuleBasedStateMachine):
         self.person.delete_entries(*numbers)
         self.settled = False
 
-    @rule(number=ANY, words=FEW)
+    @rule(number=ANY, words=WORDS)
     def reword(self, number: int, words: int) -> None:
         self.person.reword(number, words)
         self.settled = False
@@ -127,8 +128,11 @@ class Story(Stage, RuleBasedStateMachine):
 
     # --- builds ------------------------------------------------------------------------------------------
 
-    @rule(jobs=JOBS)
-    def build(self, jobs: int) -> None:
+    @rule(data=st.data(), works=st.booleans(), jobs=JOBS)
+    def build(self, data: st.DataObject, works: bool, jobs: int) -> None:
+        """A build of all, often right after a change: so stories get further in as many steps."""
+        if works:
+            data.draw(ACTS)(self.person)
         built = self.built(jobs=jobs)
         self.settled = built.finished.ok
 
@@ -243,7 +247,7 @@ def reword_act(number: int, words: int) -> Callable[[Person], object]:
 
 ACTS = st.one_of(
     st.builds(edit_act, PATH, TEXT),
-    st.builds(reword_act, ANY, FEW),
+    st.builds(reword_act, ANY, WORDS),
     st.builds(meddle_act, ANY, st.sampled_from([None, "mine"])),
     st.builds(lambda n: lambda person: person.delete_entries(n), ANY),
     st.builds(lambda n: lambda person: person.remove(n), ANY),
