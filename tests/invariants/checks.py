@@ -6,8 +6,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from orchestra.integration.line import Line
+from orchestra.integration.refs import REJECTED
 from orchestra.model.entries import LockEntry
-from orchestra.model.events import TaskLanded, TaskReplayed
+from orchestra.model.events import (
+    AttemptFinished,
+    AttemptStarted,
+    TaskAgain,
+    TaskLanded,
+    TaskRejected,
+    TaskReplayed,
+)
 from orchestra.model.freshness import Reason, ReasonKind, Situation, State, decide, decide_all
 from orchestra.model.graph import build_graph
 from orchestra.model.trees import Tree, differences
@@ -61,6 +69,33 @@ def replayed_as_recorded(world: World, built: Built) -> None:
             made, tree = world.git.tree(event.result), world.git.tree(landed[event.attempt])
             for change in differences(base, made):
                 assert tree.state(change.path) == change.after
+
+
+def entries_say_what_was_done(world: World, built: Built) -> None:
+    """What landed is recorded: all that the task ever changed, as it left it, and what of it it created."""
+    bases = {event.attempt: event.base for event in built.of(AttemptStarted)}
+    results = {event.attempt: event.result for event in built.of(AttemptFinished)}
+    for landed in built.of(TaskLanded):
+        result = results.get(landed.attempt)
+        if result is None:
+            continue  # a replay: its entry is recorded on another commit than its base
+        before, after = world.git.tree(bases[landed.attempt]), world.git.tree(landed.commit)
+        changed = {change.path for change in differences(before, world.git.tree(result))}
+        earlier = world.entries(world.git.parents(landed.commit)[0]).get(landed.task)
+        known = dict(earlier.outputs) if earlier else {}
+        entry = world.entries(landed.commit)[landed.task]
+        assert dict(entry.outputs) == {
+            path: (after if path in changed else before).state(path) for path in {*changed, *known}
+        }
+        created = {path for path in changed - known.keys() if before.state(path) is None}
+        created |= earlier.created if earlier else set()
+        assert entry.created == {path for path in created if entry.outputs[path] is not None}
+
+
+def turned_down(built: Built) -> set[str]:
+    """The attempts whose results were rejected for good: not those that were only spoiled by the branch itself."""
+    rejected = {event.attempt for event in built.of(TaskRejected) if (event.kept or "").startswith(REJECTED)}
+    return rejected | {event.attempt for event in built.of(TaskAgain)}
 
 
 def explained(world: World) -> None:

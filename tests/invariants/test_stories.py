@@ -13,18 +13,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 import orchestra
-from orchestra.model.events import AttemptStarted
+from orchestra.model.events import AttemptStarted, TaskReplayed
 from tests.engine.doings import ALL, CLAIMED, DECLARED, PATHS, only_stale_ones_run
 from tests.engine.world import Built
 from tests.examples import in_memory
 
 from .checks import (
     all_is_settled,
+    entries_say_what_was_done,
     explained,
     heads,
     nothing_is_lost,
     nothing_more_runs,
     replayed_as_recorded,
+    turned_down,
 )
 from .person import Person
 from .stage import Stage
@@ -50,6 +52,7 @@ class Story(Stage, RuleBasedStateMachine):
     def begin(self, data: st.DataObject) -> None:
         """A repository with some files and tasks, of which some are not in the manifest yet, built once."""
         self.world, self.person = self.make(data, self.kinds, failures=self.failures, claims=self.claims)
+        self.turned_down: set[str] = set()
         self.settled = self.built(jobs=2).finished.ok
 
     # --- the person works --------------------------------------------------------------------------------
@@ -179,6 +182,9 @@ class Story(Stage, RuleBasedStateMachine):
         built = self.world.build(*targets, **options)  # type: ignore[arg-type]
         nothing_is_lost(self.world, before)
         replayed_as_recorded(self.world, built)
+        entries_say_what_was_done(self.world, built)
+        assert {event.attempt for event in built.of(TaskReplayed)}.isdisjoint(self.turned_down)
+        self.turned_down |= turned_down(built)
         if built.finished.ok:
             all_is_settled(self.world, built, built.finished.tip)
             same = {name: value for name, value in options.items() if name not in ("forced", "interrupts")}
