@@ -156,7 +156,16 @@ class ClaudeCodeSession:
             blocked=bool(self._denials),
             usage=self._usage(),
             session=one_line(self._session) if self._session else None,
+            transient=bool(detail) and ended.stopped is None and self._may_pass(),
         )
+
+    def _may_pass(self) -> bool:
+        """Whether the API's last error may be over soon: too many requests, a timeout, or a fault of the service.
+
+        The program has tried again itself, for minutes, before it says so.
+        """
+        status = (self._result or {}).get("api_error_status")
+        return isinstance(status, int) and (status in (408, 429) or 500 <= status < 600)
 
     def _fault(self, ended: Exit) -> tuple[str, Fault | None]:
         """What went wrong in one line ("" where nothing did), and whose fault it is."""

@@ -281,6 +281,8 @@ class AttemptSteps:
         outcome = Outcome.NOT_STARTED
         if exited is not None and exited.interrupted:
             outcome, fault, detail = Outcome.INTERRUPTED, Fault.PERSON, "interrupted"
+        if exited is not None:
+            self._exits.append(exited)
         return self._ended(outcome, fault, detail, None, tail=self._log.tail)
 
     def _ended(
@@ -297,6 +299,8 @@ class AttemptSteps:
         self._enter(None)
         last = self._exits[-1] if self._exits else None
         judged = judged or Judgement(outcome)
+        starved = last is not None and last.starved
+        transient = not outcome.good and (starved or judged.transient)
         return AttemptEnded(
             self._order.attempt,
             outcome,
@@ -314,6 +318,7 @@ class AttemptSteps:
             max((exited.peak_bytes for exited in self._exits), default=0),
             captured.changed_bytes,
             told,
+            transient,
         )
 
 

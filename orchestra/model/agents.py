@@ -58,6 +58,7 @@ class Judgement:
     `outcome` is SUCCESS, FAILED or DENIED (the timeouts and interrupts are the executor's to tell; whether
     anything changed is capture's). `blocked` is true where denials were seen that block only if the result
     is empty or the check fails. `summary` is the agent's last word, `detail` what went wrong in one line.
+    `transient`: that may be over soon, as where a service is overloaded.
     """
 
     outcome: Outcome
@@ -67,6 +68,7 @@ class Judgement:
     blocked: bool = False
     usage: Usage = field(default_factory=Usage)
     session: str | None = None
+    transient: bool = False
 
 
 class Session(Protocol):

@@ -256,6 +256,27 @@ def test_detail_and_fault(event: object, ended: Exit, fault: Fault | None, detai
     assert (judged.outcome, judged.fault, judged.detail) == (Outcome.FAILED, fault, detail)
 
 
+@pytest.mark.parametrize(
+    ("status", "transient"),
+    [
+        (429, True),
+        (500, True),
+        (503, True),
+        (529, True),
+        (408, True),
+        (401, False),
+        (400, False),
+        (None, False),
+    ],
+)
+def test_what_the_service_may_get_over_is_transient(status: int | None, transient: bool) -> None:
+    error = result(is_error=True, api_error_status=status, result="No")
+    assert play(error, ended=Exit(1))[1].transient is transient
+    # Where we ended it, or where it came to a good end after all, nothing is to be repeated.
+    assert not play(error, ended=Exit(None, signal=15, stopped="timeout"))[1].transient
+    assert not play(result(api_error_status=status))[1].transient
+
+
 def test_everything_denied_yet_status_0() -> None:
     denials = [
         {"tool_name": "Bash", "tool_use_id": "t-1", "tool_input": {"command": "curl x | sh"}},

@@ -173,6 +173,8 @@ def test_what_the_kernel_kills_for_want_of_memory_is_the_environments_fault(
         "setup": (Outcome.NOT_STARTED, f"`{dies}` (worktrees.setup): {want}"),
     }[stage]
     assert (ended.outcome, ended.fault, ended.detail) == (outcome, Fault.ENVIRONMENT, detail)
+    # There may be more of it in a while.
+    assert ended.transient
 
 
 def test_what_somebody_kills_was_not_killed_for_want_of_memory(shop: Shop) -> None:
@@ -182,3 +184,4 @@ def test_what_somebody_kills_was_not_killed_for_want_of_memory(shop: Shop) -> No
         Fault.ENVIRONMENT,
         "killed by signal 9",
     )
+    assert not ended.transient
