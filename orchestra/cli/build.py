@@ -377,7 +377,7 @@ def named(project: Project, request: BuildRequest) -> frozenset[str]:
 
 def jobs_of(project: Project, request: BuildRequest) -> int:
     """How many attempts at once; without a word about it twice the cores, since agents mostly wait."""
-    return request.jobs or project.manifest.jobs or max(2, min(8, 2 * (os.cpu_count() or 1)))
+    return request.jobs or project.manifest.limits.jobs or max(2, min(8, 2 * (os.cpu_count() or 1)))
 
 
 def exit_status(finished: BuildFinished) -> int:

@@ -119,9 +119,10 @@ def check(items: Iterable[Read], settings: Settings) -> Faults:
     waiting = []
     for item in items:
         draft = item.draft
-        if item.front.agent is not None and item.front.agent not in settings.agents:
-            problem = agent_problem(item.front.agent, settings.agents, ("agent",), draft.path)
-            problems += [problem] if problem else []
+        for key, named in (("agent", item.front.agent), ("review", item.front.review)):
+            if named is not None and named not in settings.agents:
+                problem = agent_problem(named, settings.agents, (key,), draft.path)
+                problems += [problem] if problem else []
         written = draft.entry.needs is not None
         waiting.append(
             Waiting(
@@ -164,6 +165,9 @@ def task_of(
         timeout=entry.timeout or front.timeout or settings.timeout,
         stall=entry.stall or front.stall or settings.stall,
         retries=_first(entry.retries, front.retries, settings.retries),
+        repairs=_first(entry.repairs, front.repairs, settings.repairs),
+        usd=entry.usd or front.usd,
+        review=None if runs else entry.review or front.review,
         env=entry.env,
         passes=entry.passes,
         on_drift=entry.on_drift or front.on_drift,

@@ -20,7 +20,7 @@ from orchestra.manifest.problems import DataPath, Problem, listing, nearest, sho
 Schema = dict[str, Any]
 
 # What needs no quotes, also inside brackets.
-_PLAIN = re.compile(r"[A-Za-z0-9./_-][A-Za-z0-9./_*?=-]*(?: [A-Za-z0-9./_*?=-]+)*")
+_PLAIN = re.compile(r"[A-Za-z0-9./_-][A-Za-z0-9./_*?=%-]*(?: [A-Za-z0-9./_*?=-]+)*")
 _TYPES = {
     "object": "a mapping",
     "array": "a list",
@@ -64,6 +64,11 @@ class _Words:
             yield Problem(message, (*path, value), True, f"write a key such as `{_example(schema)}`")
         elif error.validator in ("const", "enum"):
             yield self._choice(path, value, schema)
+        elif error.validator == "exclusiveMinimum":
+            message = (
+                f"{_subject(path)} must be more than {schema['exclusiveMinimum']}, but is {show(str(value))}"
+            )
+            yield Problem(message, path, hint=self._such_as(path))
         elif error.validator in ("minimum", "maximum"):
             bound = f"at {'least' if error.validator == 'minimum' else 'most'} {schema[error.validator]}"
             message = f"{_subject(path)} must be {bound}, but is {show(str(value))}"

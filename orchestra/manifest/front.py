@@ -19,7 +19,19 @@ from orchestra.manifest.schema import MANIFEST_SCHEMA, schema_text
 from orchestra.manifest.shape import Entry, entry_of
 from orchestra.model.errors import OrchestraError
 
-KEYS = ("agent", "needs", "claims", "priority", "timeout", "stall", "retries", "on_drift")
+KEYS = (
+    "agent",
+    "needs",
+    "claims",
+    "priority",
+    "timeout",
+    "stall",
+    "retries",
+    "repairs",
+    "usd",
+    "review",
+    "on_drift",
+)
 """What front matter may say, in the same shapes as an entry of `tasks`."""
 
 REFUSED = ("check", "run", "env", "prompt", "setup", "verify", "command")

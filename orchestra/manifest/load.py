@@ -82,9 +82,12 @@ def load(
         agents=settings.agents,
         source=source.shown if source else None,
         prompts=settings.prompts,
-        jobs=settings.jobs,
+        limits=settings.limits,
+        prices=settings.prices,
         worktrees=settings.worktrees,
         integrate=settings.integrate,
+        hooks=settings.hooks,
+        context=settings.context,
         allow_protected=settings.allow_protected,
         triggers=settings.triggers,
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from orchestra.manifest.later import LATER_AGENTS
 from orchestra.manifest.problems import DataPath, Problem, listing, nearest, show
 from orchestra.manifest.shape import BUILT_IN_AGENTS
 from orchestra.manifest.values import (
@@ -35,6 +34,9 @@ _OPTIONS = {
 }
 """By kind of agent: the keys that have an effect."""
 
+KINDS = tuple(_OPTIONS)
+"""The kinds of agents that there are."""
+
 Section = dict[str, Any]
 
 
@@ -46,9 +48,14 @@ def check_manifest(document: Document) -> list[Problem]:
     for key in ("setup_inputs", "copy", "keep"):
         path: DataPath = ("worktrees", key)
         problems += _patterns(data.get("worktrees", {}).get(key, ()), path, own=key != "setup_inputs")
+    for number, text in enumerate(data.get("context", ())):
+        problems += _inside(text, ("context", number), "CONVENTIONS.md")
     bad_allowed = list(_patterns(allowed, ("allow_protected",), own=True))
     problems += bad_allowed
     problems += _durations(data.get("defaults", {}), ("defaults",))
+    problems += _numbers(data.get("limits", {}), ("limits",))
+    for model, price in data.get("prices", {}).items():
+        problems += _numbers(price, ("prices", model))
     for name, agent in data.get("agents", {}).items():
         problems += _agent(agent, ("agents", name))
     problems += _agent_named(data.get("defaults", {}), ("defaults",), data)
@@ -62,7 +69,7 @@ def check_manifest(document: Document) -> list[Problem]:
 
 def check_entry(entry: Section, path: DataPath, allowed: tuple[str, ...]) -> list[Problem]:
     """What is wrong in a task's entry, or in the front matter of a prompt, that the schema accepted."""
-    problems = [*_durations(entry, path), *_environment(entry, path)]
+    problems = [*_durations(entry, path), *_numbers(entry, path), *_environment(entry, path)]
     claims = entry.get("claims", {})
     if isinstance(claims, dict):
         for side in ("write", "shared", "read"):
@@ -91,8 +98,6 @@ def agent_problem(
     """What is wrong with the name of an agent, given those that the manifest describes."""
     if name in agents or name in BUILT_IN_AGENTS:
         return None
-    if name in LATER_AGENTS:
-        return Problem(f"the agent `{name}` is not supported yet", path, hint=_choices(agents), file=file)
     if name == "command":
         hint = "describe it: `agents: {NAME: {kind: command, command: [...]}}`"
         return Problem("the agent `command` needs a description", path, hint=hint, file=file)
@@ -138,6 +143,15 @@ def _durations(section: Section, path: DataPath) -> Iterator[Problem]:
             yield Problem(message, (*path, key), hint=f"for example `{key}: {example}`")
 
 
+def _numbers(section: Section, path: DataPath) -> Iterator[Problem]:
+    """Amounts that are no number: a schema lets them pass, since they are neither too small nor too great."""
+    for key, value in section.items():
+        if isinstance(value, float) and value != value:
+            yield Problem(
+                f"`{show(key)}` must be a number, but is .nan", (*path, key), hint=f"for example `{key}: 2`"
+            )
+
+
 def _environment(section: Section, path: DataPath) -> Iterator[Problem]:
     env = section.get("env", ())
     for number, name in enumerate(env):
@@ -153,6 +167,12 @@ def _environment(section: Section, path: DataPath) -> Iterator[Problem]:
 
 def _agent(agent: Section, path: DataPath) -> Iterator[Problem]:
     kind = agent["kind"]
+    if kind not in KINDS:
+        meant = nearest(kind, KINDS)
+        hint = f"did you mean `{meant}`? " if meant else ""
+        hint += f"what can be written here: {listing(KINDS)}"
+        yield Problem(f"there is no kind of agent `{show(kind)}`", (*path, "kind"), hint=hint)
+        return
     for key in agent:
         if key not in _OPTIONS[kind]:
             hint = f"remove it: it belongs to {listing(k for k in _OPTIONS if key in _OPTIONS[k])}"
@@ -173,10 +193,11 @@ def _agent(agent: Section, path: DataPath) -> Iterator[Problem]:
 
 
 def _agent_named(section: Section, path: DataPath, data: Section) -> Iterator[Problem]:
-    if "agent" in section:
-        problem = agent_problem(section["agent"], data.get("agents", {}), (*path, "agent"))
-        if problem is not None:
-            yield problem
+    for key in ("agent", "review"):
+        if section.get(key) is not None:
+            problem = agent_problem(section[key], data.get("agents", {}), (*path, key))
+            if problem is not None:
+                yield problem
 
 
 def _task(name: str, entry: Section, data: Section) -> Iterator[Problem]:
@@ -186,23 +207,24 @@ def _task(name: str, entry: Section, data: Section) -> Iterator[Problem]:
         hint = "for example `fix-parser` or `api/login`"
         yield Problem(f"the name `{show(name)}` {fault}", path, True, hint)
     if "run" in entry:
-        for other in ("prompt", "agent"):
+        for other in ("prompt", "agent", "review", "repairs", "usd"):
             if other in entry:
                 hint = f"remove `{other}` if the command does the task, or `run` if an agent does"
                 yield Problem(f"`{other}` beside `run`", (*path, other), True, hint)
     if "prompt" in entry:
-        yield from _prompt_path(entry["prompt"], (*path, "prompt"))
+        yield from _inside(entry["prompt"], (*path, "prompt"), "prompts/fix-parser.md")
     yield from _agent_named(entry, path, data)
 
 
-def _prompt_path(text: str, path: DataPath) -> Iterator[Problem]:
+def _inside(text: str, path: DataPath, example: str) -> Iterator[Problem]:
+    """What is wrong with a path that is to name a file of the repository."""
     segments = text.split("/")
     if text.startswith(("/", "~")) or ".." in segments or "\\" in text or is_unprintable(text):
         message = f"`{show(text)}` does not name a file inside the repository"
-        hint = "write the path from the root of the repository: `prompts/fix-parser.md`"
+        hint = f"write the path from the root of the repository: `{example}`"
         yield Problem(message, path, hint=hint)
     elif any(segment.casefold() == ".git" for segment in segments):
-        yield Problem(f"`{show(text)}` belongs to git", path, hint="move the prompt into `prompts/`")
+        yield Problem(f"`{show(text)}` belongs to git", path, hint=f"name another file, such as `{example}`")
 
 
 def _twins(tasks: Section) -> Iterator[Problem]:

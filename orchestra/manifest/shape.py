@@ -7,13 +7,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestra.manifest.values import seconds, task_name
-from orchestra.model.tasks import EVERYTHING, AgentKind, AgentSpec, Claims, Integrate, OnDrift, Worktrees
+from orchestra.manifest.values import seconds, share, size, task_name
+from orchestra.model.tasks import (
+    EVERYTHING,
+    AgentSpec,
+    Claims,
+    Integrate,
+    Limits,
+    OnDrift,
+    Price,
+    Worktrees,
+)
 
 PROMPTS = ("prompts/**/*.md",)
 """The patterns that find prompts where the manifest does not say."""
 
-BUILT_IN_AGENTS: tuple[AgentKind, ...] = ("claude-code", "script")
+BUILT_IN_AGENTS = ("claude-code", "script")
 """Kinds that can be named like an agent; a `command` says nothing until it is described."""
 
 TIMEOUT = 45 * 60.0
@@ -24,6 +33,9 @@ STALL = 10 * 60.0
 
 RETRIES = 2
 """How often an attempt is repeated that failed for a reason that may pass, where nobody says."""
+
+REPAIRS = 1
+"""How often an agent goes on after a failed check, likewise."""
 
 Section = dict[str, Any]
 
@@ -52,6 +64,9 @@ class Entry:
     timeout: float | None = None
     stall: float | None = None
     retries: int | None = None
+    repairs: int | None = None
+    usd: float | None = None
+    review: str | None = None
     env: tuple[tuple[str, str], ...] = ()
     passes: tuple[str, ...] = ()
     on_drift: OnDrift | None = None
@@ -69,11 +84,15 @@ class Settings:
     timeout: float
     stall: float
     retries: int
+    repairs: int
     priority: int
     agents: Mapping[str, AgentSpec]
-    jobs: int | None
+    limits: Limits
+    prices: Mapping[str, Price]
     worktrees: Worktrees
     integrate: Integrate
+    hooks: tuple[tuple[str, str], ...]
+    context: tuple[str, ...]
     allow_protected: tuple[str, ...]
     triggers: tuple[str, ...]
     entries: tuple[tuple[str, Entry], ...]
@@ -82,7 +101,6 @@ class Settings:
 def settings_of(data: Section) -> Settings:
     """A manifest's plain data as typed values."""
     defaults = data.get("defaults", {})
-    jobs = data.get("limits", {}).get("jobs", "auto")
     worktrees = data.get("worktrees", {})
     integrate = data.get("integrate", {})
     described = {name: _agent_of(name, agent) for name, agent in data.get("agents", {}).items()}
@@ -92,9 +110,11 @@ def settings_of(data: Section) -> Settings:
         timeout=seconds(defaults["timeout"]) if "timeout" in defaults else TIMEOUT,
         stall=seconds(defaults["stall"]) if "stall" in defaults else STALL,
         retries=int(defaults.get("retries", RETRIES)),
+        repairs=int(defaults.get("repairs", REPAIRS)),
         priority=int(defaults.get("priority", 0)),
         agents=described | {kind: AgentSpec(kind, kind) for kind in BUILT_IN_AGENTS if kind not in described},
-        jobs=None if jobs == "auto" else int(jobs),
+        limits=_limits_of(data.get("limits", {})),
+        prices={model: Price(**price) for model, price in data.get("prices", {}).items()},
         worktrees=Worktrees(
             dir=worktrees.get("dir"),
             setup=worktrees.get("setup"),
@@ -106,7 +126,10 @@ def settings_of(data: Section) -> Settings:
             into=integrate.get("into"),
             verify=integrate.get("verify"),
             author=integrate.get("author", "user"),
+            on_conflict=integrate.get("on_conflict", "retry"),
         ),
+        hooks=tuple(data.get("hooks", {}).items()),
+        context=tuple(dict.fromkeys(map(posixpath.normpath, data.get("context", ())))),
         allow_protected=tuple(data.get("allow_protected", ())),
         triggers=tuple(dict.fromkeys(data.get("triggers", ()))),
         entries=tuple((name, entry_of(entry)) for name, entry in data.get("tasks", {}).items()),
@@ -128,6 +151,9 @@ def entry_of(data: Section) -> Entry:
         timeout=seconds(data["timeout"]) if "timeout" in data else None,
         stall=seconds(data["stall"]) if "stall" in data else None,
         retries=int(data["retries"]) if "retries" in data else None,
+        repairs=int(data["repairs"]) if "repairs" in data else None,
+        usd=data.get("usd"),
+        review=data.get("review"),
         env=env,
         passes=passes,
         on_drift=data.get("on_drift"),
@@ -151,6 +177,21 @@ def claims_of(text: ClaimsText | None, *, runs: bool, unread: tuple[str, ...]) -
         # A check task that names nothing judges everything.
         read = (EVERYTHING,) if write == () and not shared else ()
     return Claims(write=write, read=read, shared=shared, declared=True)
+
+
+def _limits_of(data: Section) -> Limits:
+    """The limits of a build; what is not written keeps its default."""
+    jobs, tokens = data.get("jobs", "auto"), data.get("tokens")
+    usual = Limits()
+    return Limits(
+        jobs=None if jobs == "auto" else int(jobs),
+        cpu=share(data["cpu"]) if "cpu" in data else usual.cpu,
+        memory=share(data["memory"]) if "memory" in data else usual.memory,
+        disk=size(data["disk"]) if "disk" in data else usual.disk,
+        usd=data.get("usd"),
+        usd_per_day=data.get("usd_per_day"),
+        tokens=None if tokens is None else int(tokens),
+    )
 
 
 def _claims_text(data: Section | str) -> ClaimsText:

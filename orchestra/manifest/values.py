@@ -38,6 +38,17 @@ def seconds(text: str) -> float:
     return value
 
 
+def share(text: str) -> float:
+    """A share such as `90%` as a number from 0 to 1."""
+    return int(text.removesuffix("%")) / 100
+
+
+def size(text: str) -> int:
+    """A size such as `512MiB` in bytes."""
+    number, unit = text[:-3], text[-3:]
+    return int(float(number) * 2 ** (10 * (1 + ("KiB", "MiB", "GiB", "TiB").index(unit))))
+
+
 def unknown_placeholder(text: str) -> str | None:
     """The first placeholder in a text that nobody fills in."""
     return next((name for name in _PLACEHOLDER.findall(text) if name not in PLACEHOLDERS), None)

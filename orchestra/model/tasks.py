@@ -14,7 +14,6 @@ from orchestra.model.errors import Place
 EVERYTHING = "**"
 """The pattern that matches every path."""
 
-AgentKind = Literal["claude-code", "command", "script"]
 OnDrift = Literal["accept", "rerun"]
 Access = Literal["write", "read"]
 
@@ -89,10 +88,11 @@ class Task:
     `index` is its place in manifest order. `agent` is the name of its agent, None where none is named and
     the first installed one serves (and for `run`). `env` are values that are set and are part of the key;
     `passes` are names passed through, which are not. `timeout` is how long an attempt may take, `stall` how long
-    it may do nothing, in seconds; `retries` how often one is repeated that failed for a reason that may pass.
-    `on_drift` is what was written
-    (None: nothing; then prompts accept a person's edit of what they made, and commands run again). `place` is
-    where it was written.
+    it may do nothing, in seconds; `retries` how often one is repeated that failed for a reason that may pass,
+    `repairs` how often its agent goes on after a failed check. `usd` is what the task may cost in one build, in
+    USD; `review` the name of the agent that judges its result. `on_drift` is what was written (None: nothing;
+    then prompts accept a person's edit of what they made, and commands run again). `place` is where it was
+    written.
     """
 
     name: str
@@ -107,6 +107,9 @@ class Task:
     timeout: float = 45 * 60.0
     stall: float = 10 * 60.0
     retries: int = 2
+    repairs: int = 1
+    usd: float | None = None
+    review: str | None = None
     env: tuple[tuple[str, str], ...] = ()
     passes: tuple[str, ...] = ()
     on_drift: OnDrift | None = None
@@ -125,10 +128,13 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class AgentSpec:
-    """An agent as the manifest describes it: `env` are values set, `passes` names passed through."""
+    """An agent as the manifest describes it: `env` are values set, `passes` names passed through.
+
+    `kind` names an adapter: one of ours, or one that an installed package adds.
+    """
 
     name: str
-    kind: AgentKind
+    kind: str
     model: str | None = None
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
@@ -151,11 +157,42 @@ class Worktrees:
 
 @dataclass(frozen=True, slots=True)
 class Integrate:
-    """How results land: onto which branch, verified by which command, in whose name."""
+    """How results land: onto which branch, verified by which command, in whose name.
+
+    `on_conflict` is what follows a second conflict: once more alone, or the agent brings both sides together.
+    """
 
     into: str | None = None
     verify: str | None = None
     author: Literal["user", "agent"] = "user"
+    on_conflict: Literal["retry", "agent"] = "retry"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a build may use: None is without a limit.
+
+    `cpu` and `memory` are shares of the machine (0 to 1), `disk` the bytes that stay free, `usd` and `tokens` what one
+    build may use, `usd_per_day` what all builds of a day (local time) may cost. None of `jobs`: by the machine.
+    """
+
+    jobs: int | None = None
+    cpu: float = 0.9
+    memory: float = 0.85
+    disk: int = 200 * 2**20
+    usd: float | None = None
+    usd_per_day: float | None = None
+    tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a model costs, in USD per million tokens; cached tokens without a price of their own cost as input."""
+
+    input: float
+    output: float
+    cache_read: float | None = None
+    cache_write: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,17 +200,21 @@ class Manifest:
     """All that was read from `orchestra.yaml` and the prompts, checked.
 
     `tasks` are in manifest order, `source` is the manifest's path (None where there is only `prompts/`),
-    `prompts` the patterns that find prompt files, `jobs` how many attempts may run at once (None: by the
-    machine), `triggers` what makes stale beside the usual (`inferred`: what inferred claims read).
+    `prompts` the patterns that find prompt files, `prices` what models cost by name, `hooks` the commands that
+    events start by their names, `context` the files that precede every prompt, `triggers` what makes stale beside
+    the usual (`inferred`: what inferred claims read).
     """
 
     tasks: tuple[Task, ...]
     agents: Mapping[str, AgentSpec]
     source: str | None = None
     prompts: tuple[str, ...] = ("prompts/**/*.md",)
-    jobs: int | None = None
+    limits: Limits = Limits()
+    prices: Mapping[str, Price] = field(default_factory=dict)
     worktrees: Worktrees = Worktrees()
     integrate: Integrate = Integrate()
+    hooks: tuple[tuple[str, str], ...] = ()
+    context: tuple[str, ...] = ()
     allow_protected: tuple[str, ...] = ()
     triggers: tuple[str, ...] = ()
 

@@ -50,7 +50,7 @@ PROMPTS: dict[str, str | bytes] = {
 
 def check_whole(loaded: Manifest) -> None:
     assert loaded.source == "orchestra.yaml"
-    assert loaded.jobs == 6
+    assert loaded.limits.jobs == 6
     assert loaded.worktrees == Worktrees(None, "uv sync", ("uv.lock",), (".env",), (".venv",))
     assert loaded.integrate == Integrate(None, "pytest -q", "user")
     assert loaded.allow_protected == ()
@@ -168,7 +168,6 @@ class TestAgents:
         assert str(error) == "there is no agent `mien`"
         assert error.hint == "did you mean `mine`? what can be written here: `mine`, `claude-code`, `script`"
         assert "needs a description" in refusal(tmp_path, "", agent="command").message
-        assert "not supported yet" in refusal(tmp_path, "", agent="codex").message
 
     def test_a_description_stands_before_the_kind_of_that_name(self, tmp_path: Path) -> None:
         text = "agents: {script: {kind: claude-code}, command: {kind: script}}\ndefaults: {agent: command}"

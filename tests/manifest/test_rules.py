@@ -125,7 +125,7 @@ REFUSED = [
     ("tasks: {a: {prompt: ~/x.md}}", "2:21: `~/x.md` does not name a file inside the repository", "from"),
     ("tasks: {a: {prompt: 'b\\x.md'}}", "2:21: `b\\x.md` does not name a file", "from"),
     ('tasks: {a: {prompt: "b\\nx.md"}}', "2:21: `b\\nx.md` does not name a file", "from"),
-    ("tasks: {a: {prompt: .GIT/config}}", "2:21: `.GIT/config` belongs to git", "`prompts/`"),
+    ("tasks: {a: {prompt: .GIT/config}}", "2:21: `.GIT/config` belongs to git", "`prompts/fix-parser.md`"),
     ("tasks: {a: {priority: 3}}", "2:9: `a` has neither `prompt` nor `run`", "`run: COMMAND`"),
     # Needs.
     (
