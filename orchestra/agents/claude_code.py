@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from orchestra.agents.plain import fault_of
 from orchestra.agents.words import clean, one_line
-from orchestra.model.agents import AgentEvent, Invocation, Judgement, Order, Session
+from orchestra.model.agents import AgentEvent, Invocation, Judgement, Order, Session, Traits
 from orchestra.model.outcomes import Exit, Fault, Outcome, Usage
 from orchestra.model.tasks import AgentSpec
 
@@ -27,6 +27,12 @@ ENVIRONMENT = (
     ("DISABLE_AUTOUPDATER", "1"),
 )
 
+ACCOUNT = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_BASE_URL")
+"""The variables that tell who pays and which service is called; none of them set: a subscription."""
+
+MEMORY = 300 * 2**20
+"""Bytes that one run holds (PSS, with its node or bundled runtime); each further one beside it adds about 100 MB."""
+
 _MOST = 2**53
 """Counts above this are nonsense (and not exact in JSON everywhere)."""
 
@@ -38,9 +44,16 @@ class ClaudeCodeAgent:
         self._spec = spec
 
     @property
-    def told(self) -> bool:
-        """True: it reads the prompt, so a second attempt can be told what happened."""
-        return True
+    def traits(self) -> Traits:
+        """It reads the prompt, and goes on with a session from the same folder."""
+        return Traits(
+            told=True,
+            resumes=True,
+            provider="anthropic",
+            account=ACCOUNT,
+            memory_bytes=MEMORY,
+            version=(*self._program(), "--version"),
+        )
 
     def missing(self) -> str | None:
         """What is not installed and how to get it."""
@@ -81,6 +94,11 @@ class ClaudeCodeAgent:
                 argv.append(f"--allowedTools={rule}")
         if self._spec.model is not None:
             argv += ["--model", self._spec.model]
+        if order.usd is not None:
+            argv += ["--max-budget-usd", f"{order.usd:.4f}"]
+        if order.resume is not None:
+            # Sessions are kept by folder: only from the same worktree does it find its own again.
+            argv += ["--resume", order.resume.session]
         if self._spec.max_turns is not None:
             # Accepted, though --help of 2.1.197 does not list it.
             argv += ["--max-turns", str(self._spec.max_turns)]

@@ -9,7 +9,7 @@ import re
 import shutil
 
 from orchestra.agents.plain import PlainSession
-from orchestra.model.agents import Invocation, Order, Session
+from orchestra.model.agents import Invocation, Order, Session, Traits
 from orchestra.model.tasks import AgentSpec
 
 PLACEHOLDERS = ("prompt_file", "task", "worktree")
@@ -40,9 +40,9 @@ class CommandAgent:
         self._spec = spec
 
     @property
-    def told(self) -> bool:
-        """True: it reads the prompt, so a second attempt can be told what happened."""
-        return True
+    def traits(self) -> Traits:
+        """It reads the prompt, so a second attempt can be told what happened."""
+        return Traits(told=True)
 
     def missing(self) -> str | None:
         """What is not installed. A program that lies in the worktree is known only when it starts."""

@@ -19,7 +19,7 @@ def make_agent(spec: AgentSpec) -> Agent:
             return ClaudeCodeAgent(spec)
         case "command":
             return CommandAgent(spec)
-        case "script":
+        case _:
             return ScriptAgent(spec)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 from orchestra.agents.plain import PlainSession
-from orchestra.model.agents import Invocation, Order, Session
+from orchestra.model.agents import Invocation, Order, Session, Traits
 
 
 class RunCommand:
@@ -15,9 +15,9 @@ class RunCommand:
         self._command = command
 
     @property
-    def told(self) -> bool:
-        """False: a command does the same again, whatever it is told."""
-        return False
+    def traits(self) -> Traits:
+        """A command does the same again, whatever it is told."""
+        return Traits(told=False)
 
     def missing(self) -> str | None:
         """What is not installed: only the shell is needed."""

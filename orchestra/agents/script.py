@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from orchestra.agents.plain import PlainSession
-from orchestra.model.agents import Invocation, Order, Session
+from orchestra.model.agents import Invocation, Order, Session, Traits
 from orchestra.model.tasks import AgentSpec
 
 RUNNER = str(Path(__file__).with_name("script_runner.py"))
@@ -22,9 +22,9 @@ class ScriptAgent:
         self._spec = spec
 
     @property
-    def told(self) -> bool:
-        """False: the blocks do the same again, whatever they are told."""
-        return False
+    def traits(self) -> Traits:
+        """The blocks do the same again, whatever they are told."""
+        return Traits(told=False)
 
     def missing(self) -> str | None:
         """Nothing can be missing: it needs only the Python that runs orchestra."""

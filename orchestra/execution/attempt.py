@@ -119,17 +119,17 @@ class AttemptSteps:
                     yield from self._setup(slot, mark, env, pristine=False)
             except _SetupFailedError as error:
                 ended = self._ending_of_setup(error)
-                return self._keep_failed(slot, judged, agent.told, *ended)
+                return self._keep_failed(slot, judged, agent.traits.told, *ended)
             except OrchestraError as error:
                 ended = Outcome.CHECK_FAILED, Fault.ENVIRONMENT, _why(error)
-                return self._keep_failed(slot, judged, agent.told, *ended)
+                return self._keep_failed(slot, judged, agent.traits.told, *ended)
             check = Invocation(("sh", "-c", "--", task.check))
             checked = yield self._command("check", check, slot, env)
             self._exits.append(checked)
             ended = self._ending_of_check(checked, task.check, judged)
         if ended is not None:
-            return self._keep_failed(slot, judged, agent.told, *ended)
-        return self._captured(slot, judged, told=agent.told)
+            return self._keep_failed(slot, judged, agent.traits.told, *ended)
+        return self._captured(slot, judged, told=agent.traits.told)
 
     # --- within ----------------------------------------------------------------------------------------------
 
@@ -169,7 +169,7 @@ class AttemptSteps:
                 prompt_file.write_text(text, "utf-8", "backslashreplace")
         except OSError as error:
             raise OrchestraError(f"cannot write {prompt_file}", causes=(str(error),)) from error
-        return Order(task.name, text, str(prompt_file), str(slot.path), task.check)
+        return Order(task.name, text, str(prompt_file), str(slot.path), task.check, usd=self._order.usd)
 
     def _setup(
         self, slot: Slot, mark: str, env: dict[str, str], *, pristine: bool
@@ -319,6 +319,9 @@ class AttemptSteps:
             captured.changed_bytes,
             told,
             transient,
+            None if outcome.good else judged.retry_after,
+            not outcome.good and judged.throttled,
+            model=judged.model,
         )
 
 

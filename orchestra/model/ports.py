@@ -172,7 +172,7 @@ class AttemptOrder:
     """An attempt to start: the task, the commit it starts from, and what the agent is told beside its prompt.
 
     `number` counts the attempts of this task in this build from 1. `keep` is the ref that keeps what it did
-    if it succeeds.
+    if it succeeds. `usd` is what the attempt may cost, in USD, None without a limit.
     """
 
     attempt: str
@@ -181,6 +181,7 @@ class AttemptOrder:
     base: str
     keep: str
     told: str = ""
+    usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +226,9 @@ class AttemptEnded:
     `result` is the commit that holds what it did on its base, set where it succeeded and where there was something
     to keep; `tail` the last lines of the log; `told` whether its agent can be told what happened, so that
     another attempt may differ; `changed_bytes` the size of all files as it left them that it changed.
-    `transient`: what made it fail may be over soon, `retry_after` in how many seconds at least, where that was said.
+    `transient`: what made it fail may be over soon, `retry_after` in how many seconds at least, where that was said;
+    `throttled`: its agent's service was asked too much. `reads` are the files of the repository that the agent was
+    seen to read, `model` the model that served it.
     """
 
     attempt: str
@@ -246,6 +249,9 @@ class AttemptEnded:
     told: bool = False
     transient: bool = False
     retry_after: float | None = None
+    throttled: bool = False
+    reads: tuple[str, ...] = ()
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ def test_registry_and_who_is_told() -> None:
         make_agent(AgentSpec("c", "script")),
         RunCommand("true"),
     ]
-    assert [each.told for each in agents] == [True, True, False, False]
+    assert [each.traits.told for each in agents] == [True, True, False, False]
     script = agents[2].open(ORDER).invocation
     assert script.argv[1:] == ("-I", "-S", RUNNER, ORDER.prompt_file)
     assert agents[2].missing() is None
