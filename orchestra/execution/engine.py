@@ -160,6 +160,7 @@ class Engine:
                 order.dry_run,
             )
         )
+        self._catch_up()
         while True:
             self._decide()
             self._settler.apply(self._integrator.pump())
@@ -175,6 +176,16 @@ class Engine:
             for happening in self._executor.poll(self._board.wakes_at(self._now())):
                 self._take(happening)
         return self._finish()
+
+    def _catch_up(self) -> None:
+        """Bring the branch to what an earlier build left, so that what is built next stands on the newest commits."""
+        if self._branch.advanced or self._branch.movable is None:
+            return
+        self._preflight(frozenset())
+        self._integrator.catch_up()
+        while self._integrator.busy:
+            for happening in self._executor.poll():
+                self._take(happening)
 
     # --- deciding --------------------------------------------------------------------------------------------
 
@@ -269,7 +280,13 @@ class Engine:
     def _open_gate(self) -> bool:
         """Before the first start: preflight, and the project's verification on the base."""
         self._open_preflight(self._may_run())
-        if self._gate == "preflight":
+        if self._integrator.unsound is not None:
+            self._settler.halted = self._integrator.unsound
+            self._notice(
+                f"`{self._verifier.command}` fails on your new commits together with what landed before",
+                "make it pass on the branch, then build again",
+            )
+        elif self._gate == "preflight":
             self._gate = "verifying"
             verdict = self._verifier.begin(self._line.tip, None)
             if verdict is not None:

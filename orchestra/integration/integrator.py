@@ -88,7 +88,10 @@ class _Doubt:
 
 
 class Integrator:
-    """Lands results in the order in which they are submitted, as far as those that share what they write let it."""
+    """Lands results in the order in which they are submitted, as far as those that share what they write let it.
+
+    `unsound` says why the tip cannot be brought to the branch though the two can be merged, None where it can.
+    """
 
     def __init__(
         self,
@@ -110,6 +113,7 @@ class Integrator:
         self._at_landing: tuple[Candidate, Prepared] | _Sync | _Doubt | None = None
         self._red: str | None = None
         self.stopping = False
+        self.unsound: str | None = None
 
     @property
     def busy(self) -> bool:
@@ -153,6 +157,14 @@ class Integrator:
         """Take the end of the verification that was awaited."""
         verdict = self._verifier.ended(ended)
         return [] if verdict is None else self._conclude(verdict)
+
+    def catch_up(self) -> None:
+        """At the start of a build that goes on from what an earlier one left: bring the branch there.
+
+        Where the person committed since, that is merged in first, and its verdict awaited: then what is built next
+        stands on it too.
+        """
+        self._advance()
 
     def finish(self) -> bool:
         """At the end of a build: commit what is pending and bring the branch to the tip.
@@ -245,4 +257,5 @@ class Integrator:
                 "interrupted before your new commits were verified together with what landed"
             )
         else:
-            self._branch.give_up("your new commits together with what landed fail verification")
+            self.unsound = "your new commits together with what landed fail verification"
+            self._branch.give_up(self.unsound)

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from orchestra.integration.branch import Target
 from orchestra.integration.reconcile import take_up
 from orchestra.model.events import BranchAdvanced, BranchBehind, TaskLanded, TaskRejected, TaskSkipped
-from orchestra.model.outcomes import Final
 from orchestra.model.ports import AttemptOrder, RefUpdate
 from orchestra.model.trees import Tree
 from orchestra.planning.simulate import Script
@@ -195,8 +194,7 @@ def test_whatever_the_person_commits_meanwhile_nothing_of_it_is_lost(
     assert built.finished.advanced or len(built.of(BranchBehind)) == 1
     if not built.finished.advanced:
         again = world.build(jobs=jobs)
-        landed = {name for name, final in built.finished.tasks.items() if final is Final.LANDED}
-        assert again.finished.tip == built.finished.tip or landed or again.ran
+        assert world.git.is_ancestor(built.finished.tip, again.finished.tip)
 
 
 def test_a_result_is_not_blamed_for_what_the_person_s_new_commits_break() -> None:
@@ -308,11 +306,58 @@ def test_a_parked_tip_and_new_commits_of_the_person_are_merged_by_the_next_build
     world = two()
     world.build("a", advance=False)
     world.edit({"mine": "1"})
+    seen: list[Files] = []
+    world.does["b"] = lambda files: seen.append(files) or script({"b": "b"})  # type: ignore[func-returns-value]
     built = world.build()
     assert built.ran == ["b"] and built.finished.ok
+    # First, so that what is built next stands on their commits too.
+    assert seen == [{"README": "hello", "a": "a", "mine": "1"}]
+    assert len(built.of(BranchAdvanced)) == 2
     assert world.files() == {"README": "hello", "a": "a", "b": "b", "mine": "1"}
     assert left_over(world) == []
     world.build_nothing()
+
+
+def test_nothing_starts_where_the_person_s_new_commits_fail_together_with_a_parked_tip() -> None:
+    world = two()
+    kept = world.build("a", advance=False).finished.tip
+    mine = world.edit({"bad": "1"})
+    built = world.build()
+    assert built.ran == [] and not built.finished.ok and world.main == mine
+    assert built.said("`make check` fails on your new commits together with what landed before")
+    assert built.finals == {"a": "fresh", "b": "skipped"}
+    (behind,) = built.of(BranchBehind)
+    assert behind.why == "your new commits together with what landed fail verification"
+    assert world.git.refs[f"refs/heads/{behind.parked}"] == kept
+    world.edit({"bad": None})
+    assert world.build().finished.advanced
+    assert world.files() == {"README": "hello", "a": "a", "b": "b"}
+
+
+def test_a_parked_tip_that_conflicts_with_new_commits_stays_parked_with_what_is_built_on_it() -> None:
+    world = two()
+    world.build("a", advance=False)
+    mine = world.edit({"a": "mine"})
+    built = world.build()
+    assert built.ran == ["b"] and not built.finished.ok and world.main == mine
+    (behind,) = built.of(BranchBehind)
+    assert behind.why == "your new commits conflict with what landed in a"
+    assert world.files(world.git.refs[f"refs/heads/{behind.parked}"]) == {
+        "README": "hello",
+        "a": "a",
+        "b": "b",
+    }
+
+
+def test_an_interrupt_while_a_parked_tip_is_verified_with_new_commits_ends_the_build() -> None:
+    world = two()
+    kept = world.build("a", advance=False).finished.tip
+    mine = world.edit({"mine": "1"})
+    built = world.build(verify_seconds=10.0, interrupts=[3.0])
+    assert built.ran == [] and built.finished.interrupted and world.main == mine
+    (behind,) = built.of(BranchBehind)
+    assert world.git.refs[f"refs/heads/{behind.parked}"] == kept
+    assert world.build().finished.advanced
 
 
 def test_after_a_crash_the_tip_is_taken_up_by_its_ref() -> None:
