@@ -57,8 +57,12 @@ def take_up(
     """
     obsolete: list[RefUpdate] = []
     candidates: list[_Left] = []
-    for left in _left_behind(refs, place_of(branch, snapshot=snapshot)):
-        if history.is_ancestor(left.commit, head):
+    behind = _left_behind(refs, place_of(branch, snapshot=snapshot))
+    # Where a build was cut off right after it had parked its tip, that is still noted as on its way.
+    parked_tips = {left.commit for left in behind if left.branch is not None}
+    for left in behind:
+        noted_twice = left.branch is None and left.commit in parked_tips
+        if noted_twice or history.is_ancestor(left.commit, head):
             obsolete += left.refs
         else:
             candidates.append(left)
