@@ -144,8 +144,8 @@ def command(
 def run_build(project: Project, request: BuildRequest, display: Display) -> BuildFinished:
     """Carry one build out, tell it on standard output, and give its last event."""
     waiting = (lambda what: click.echo(f"{what}; waiting for its end", err=True)) if request.wait else None
-    with BuildLock(project.lock_path, waiting):
-        return _Build(project, request, display).run()
+    with BuildLock(project.lock_path, waiting) as lock:
+        return _Build(project, request, display).run(after_crash=lock.broken_off)
 
 
 class Display:
@@ -193,14 +193,19 @@ class _Build:
         self._build = build_name(self._clock.now())
         self._listeners: list[Listener] = []
 
-    def run(self) -> BuildFinished:
-        """Build."""
+    def run(self, *, after_crash: bool) -> BuildFinished:
+        """Build. `after_crash`: the build before this one did not come to its end."""
         from orchestra.execution.local import LocalExecutor
         from orchestra.history.recorder import Recorder
         from orchestra.reporting.jsonl import EventsFile
         from orchestra.reporting.output import Output
 
         project = self._project
+        if after_crash:
+            from orchestra.vcs.locks import remove_stale_locks
+
+            repository = project.repository
+            remove_stale_locks(repository.root, repository.common_dir, self._slots_folder())
         begin = project.begin
         # First, since it may refuse: then nothing has changed.
         recorder = Recorder.open(project.history_path, on_error=self._warn)

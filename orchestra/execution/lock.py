@@ -34,13 +34,15 @@ class Holder:
 class BuildLock:
     """To be used as a context manager; raises OrchestraError (exit status 3) where another build holds it.
 
-    With `wait` it waits for that one's end instead, once it has told `wait` in words who that is.
+    With `wait` it waits for that one's end instead, once it has told `wait` in words who that is. `broken_off` tells,
+    once it is held, whether its last holder died.
     """
 
     def __init__(self, path: Path, wait: Callable[[str], None] | None = None) -> None:
         self._path = path
         self._wait = wait
         self._fd = -1
+        self.broken_off = False
 
     def __enter__(self) -> BuildLock:
         try:
@@ -56,6 +58,8 @@ class BuildLock:
             os.close(self._fd)
             self._fd = -1
             raise
+        # Who ends in order leaves nothing written there.
+        self.broken_off = os.fstat(self._fd).st_size > 0
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, json.dumps({"pid": os.getpid(), "since": time.time()}).encode(), 0)
         return self

@@ -13,6 +13,7 @@ from orchestra.model.errors import OrchestraError, environment_error
 from orchestra.model.patterns import PatternSet
 from orchestra.model.tasks import Task
 from orchestra.vcs.advance import checkouts_of, rebased_in
+from orchestra.vcs.locks import remove_stale_locks
 
 LEAST_DISK = 200 * 2**20
 """Bytes that must be free where slots and logs are written."""
@@ -58,6 +59,7 @@ class Preflight:
         self._check_checkout()
         self._check_signing()
         common = repository.common_dir
+        remove_stale_locks(repository.root, common, self.slots)
         for folder in (self.slots, repository.state_folder, common / "objects", common / "refs"):
             _check_disk(folder)
         if self.unseen:

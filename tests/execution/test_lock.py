@@ -77,8 +77,10 @@ def test_it_is_free_when_its_holder_is_killed_though_a_child_lives(path: Path, n
     process.send_signal(number)
     process.communicate()
     os.kill(child, 0)
-    with BuildLock(path):
-        pass
+    with BuildLock(path) as lock:
+        assert lock.broken_off
+    with BuildLock(path) as lock:
+        assert not lock.broken_off
     os.kill(child, signal.SIGKILL)
 
 
