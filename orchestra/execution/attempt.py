@@ -22,6 +22,7 @@ from orchestra.model.ports import AttemptEnded, AttemptOrder, VerifyEnded, Verif
 from orchestra.model.tasks import AgentSpec
 from orchestra.model.trailers import result_message
 from orchestra.vcs.capture import Captured, capture
+from orchestra.vcs.command import may_pass
 from orchestra.vcs.slots import Slot
 
 FAILED = "refs/orchestra/failed/"
@@ -55,7 +56,7 @@ class _SetupFailedError(Exception):
     def __init__(self, command: str, ended: Exit) -> None:
         super().__init__(f"`{command}` (worktrees.setup): {ending(ended)}")
         self.ended = ended
-        self.fault = Fault.ENVIRONMENT if ended.starved else Fault.PROJECT
+        self.fault = Fault.ENVIRONMENT if ended.starved or ended.transient else Fault.PROJECT
 
 
 def ending(ended: Exit) -> str:
@@ -66,7 +67,7 @@ def ending(ended: Exit) -> str:
         return "did nothing any more and was stopped"
     if ended.stopped is not None:
         return f"stopped: {ended.stopped}"
-    return ended.describe()
+    return ended.problem or ended.describe()
 
 
 class AttemptSteps:
@@ -89,6 +90,7 @@ class AttemptSteps:
         self._phases: list[Phase] = []
         self._phase: tuple[str, float] | None = None
         self._exits: list[Exit] = []
+        self._may_pass = False  # what failed beside the commands may be over soon
 
     def steps(self) -> Steps:
         """Prepare the slot, set it up, let the agent work, check, capture."""
@@ -107,7 +109,7 @@ class AttemptSteps:
         except _SetupFailedError as error:
             return self._not_started(error.fault, str(error), error.ended)
         except OrchestraError as error:
-            return self._not_started(Fault.ENVIRONMENT, _why(error))
+            return self._not_started(Fault.ENVIRONMENT, self._noted(error))
         exited = yield self._command("agent", session.invocation, slot, env, session)
         self._exits.append(exited)
         judged = session.judge(exited)
@@ -121,7 +123,7 @@ class AttemptSteps:
                 ended = self._ending_of_setup(error)
                 return self._keep_failed(slot, judged, agent.traits.told, *ended)
             except OrchestraError as error:
-                ended = Outcome.CHECK_FAILED, Fault.ENVIRONMENT, _why(error)
+                ended = Outcome.CHECK_FAILED, Fault.ENVIRONMENT, self._noted(error)
                 return self._keep_failed(slot, judged, agent.traits.told, *ended)
             check = Invocation(("sh", "-c", "--", task.check))
             checked = yield self._command("check", check, slot, env)
@@ -132,6 +134,11 @@ class AttemptSteps:
         return self._captured(slot, judged, told=agent.traits.told)
 
     # --- within ----------------------------------------------------------------------------------------------
+
+    def _noted(self, error: OrchestraError) -> str:
+        """An error in one line; whether it may be over soon is kept in mind."""
+        self._may_pass = may_pass(error)
+        return _why(error)
 
     def _enter(self, phase: str | None) -> None:
         now = self._workshop.clock.now()
@@ -230,7 +237,7 @@ class AttemptSteps:
         if checked.interrupted:
             return Outcome.INTERRUPTED, Fault.PERSON, "interrupted"
         denied = "; the agent was denied tools" if judged.blocked else ""
-        fault = Fault.ENVIRONMENT if checked.starved else Fault.AGENT
+        fault = Fault.ENVIRONMENT if checked.starved or checked.transient else Fault.AGENT
         return Outcome.CHECK_FAILED, fault, f"check `{command}`: {ending(checked)}{denied}"
 
     def _captured(self, slot: Slot, judged: Judgement, *, told: bool) -> AttemptEnded:
@@ -240,8 +247,9 @@ class AttemptSteps:
             keep_unchanged = not judged.blocked and not self._order.task.claims.is_check
             captured = self._capture(slot, self._order.keep, judged.summary, keep_unchanged=keep_unchanged)
         except OrchestraError as error:
-            detail = _why(error)
-            return self._ended(Outcome.CAPTURE_FAILED, Fault.AGENT, detail, judged, tail=tail, told=told)
+            detail = self._noted(error)
+            fault = Fault.ENVIRONMENT if self._may_pass else Fault.AGENT
+            return self._ended(Outcome.CAPTURE_FAILED, fault, detail, judged, tail=tail, told=told)
         if captured.commit is None and judged.blocked:
             detail = f"denied, and nothing was changed{': ' + judged.detail if judged.detail else ''}"
             return self._ended(Outcome.DENIED, Fault.AGENT, detail, judged, tail=tail, told=told)
@@ -299,8 +307,8 @@ class AttemptSteps:
         self._enter(None)
         last = self._exits[-1] if self._exits else None
         judged = judged or Judgement(outcome)
-        starved = last is not None and last.starved
-        transient = not outcome.good and (starved or judged.transient)
+        passing = self._may_pass or (last is not None and (last.starved or last.transient))
+        transient = not outcome.good and (passing or judged.transient)
         return AttemptEnded(
             self._order.attempt,
             outcome,
@@ -351,7 +359,7 @@ def verify_steps(
             log.phase("setup", workshop.setup)
             done = yield Command("setup", setup, slot.path, env, LONGEST)
             if not done.ok:
-                no_verdict = done.interrupted or done.starved
+                no_verdict = done.interrupted or done.starved or done.problem
                 return ended(None if no_verdict else False, f"`{workshop.setup}`: {ending(done)}")
             workshop.pool.setup_done(slot, mark, before, pristine=True)
     except OrchestraError as error:
@@ -363,7 +371,8 @@ def verify_steps(
     exited = yield Command("verify", invocation, slot.path, env, LONGEST)
     if exited.interrupted:
         return ended(None, "interrupted")
-    if exited.starved:
+    if exited.starved or exited.problem:
+        # It was not carried out: that says nothing of the commit.
         return ended(None, ending(exited))
     return ended(exited.ok, "" if exited.ok else ending(exited))
 

@@ -36,6 +36,7 @@ from orchestra.model.ports import (
     VerifyEnded,
     VerifyOrder,
 )
+from orchestra.vcs.command import may_pass
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -206,7 +207,7 @@ class LocalExecutor:
             except OrchestraError as error:
                 problem = "; ".join((str(error), *error.causes))
                 work.log.line(problem)
-                ended = Exit(127, problem=problem)
+                ended = Exit(127, problem=problem, transient=may_pass(error))
                 continue
             work.command, work.process = command, process
             work.watched = self._watch.begin(process.supervisor_pid, command.cwd, command.stall)
@@ -252,7 +253,7 @@ class LocalExecutor:
     def _process_ended(self, work: _Work, process: ManagedProcess, ended: Exit) -> None:
         if process.problem is not None:
             work.log.line(process.problem)
-            if ended.status in (None, 126, 127):
+            if ended.transient or ended.status in (None, 126, 127):
                 # Not carried out, or not known how: what could not be killed afterwards is no such problem.
                 ended = replace(ended, problem=process.problem)
         process.close()

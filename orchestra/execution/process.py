@@ -20,6 +20,7 @@ from pathlib import Path
 from orchestra.execution.supervisor import Walk, send
 from orchestra.model.errors import OrchestraError, environment_error
 from orchestra.model.outcomes import Exit
+from orchestra.vcs.command import PASSING
 
 SUPERVISOR = str(Path(__file__).with_name("supervisor.py"))
 
@@ -245,7 +246,8 @@ class ManagedProcess:
             self._sweep()
         elif self._fields["error"] is not None:
             kind, _, why = str(self._fields["error"]).partition(": ")
-            words = "not found" if kind == "not-found" else f"cannot be executed: {why}"
+            verb = "started" if kind == "not-started" else "executed"
+            words = "not found" if kind == "not-found" else f"cannot be {verb}: {why}"
             self._problem = f"{self._argv[0]}: {words}"
         elif self._fields["left"]:
             self._problem = f"{self._fields['left']} processes of {self._argv[0]} could not be killed"
@@ -269,6 +271,8 @@ class ManagedProcess:
                 status=code if code > 0 else None,
                 signal=-code if code < 0 else None,
                 stopped=self._reason,
+                # Somebody killed it, or it got no memory: nothing that the command or its task has to do with.
+                transient=True,
             )
         status = _number(fields["status"])
         if fields["error"] is not None:
@@ -280,6 +284,7 @@ class ManagedProcess:
             cpu_s=float(str(fields["cpu_s"])),
             peak_bytes=_number(fields["peak_bytes"]) or 0,
             survivors=_number(fields["survivors"]) or 0,
+            transient=_number(fields["errno"]) in PASSING,
         )
 
 

@@ -6,9 +6,9 @@ The command runs in a session of its own, with the standard streams and the dire
 says `T` (stop politely) or `K` (kill now); its end of file means that orchestra is gone, and is a `T`. A stop is
 SIGTERM to the command's process group and every descendant, then SIGKILL after GRACE seconds. What a command leaves
 behind when it ends by itself is stopped likewise. To REPORT_FD go two lines of JSON, {"pid": N} at the start and
-{"status", "signal", "error", "cpu_s", "peak_bytes", "survivors", "left", "stopped"} at the end: `error` is null,
-"not-found: WHY" or "not-executable: WHY"; `survivors` counts what had to be stopped after the command itself had
-ended, `left` what could not be killed (another user's processes).
+{"status", "signal", "error", "errno", "cpu_s", "peak_bytes", "survivors", "left", "stopped"} at the end: `error` is
+null, "not-found: WHY", "not-executable: WHY" or "not-started: WHY", and `errno` its number; `survivors` counts what
+had to be stopped after the command itself had ended, `left` what could not be killed (another user's processes).
 
 On Linux all orphans come back to this process (PR_SET_CHILD_SUBREAPER), so "no child left" is "no descendant left".
 With `portable`, where there is no such means, psutil (in FOLDER) is asked: what belongs to the command is below it, or
@@ -143,10 +143,13 @@ def send(number: int, table: Table) -> None:
             os.kill(pid, signal.SIGCONT)  # what is stopped takes a SIGTERM only when it goes on
 
 
-def start(argv: list[str]) -> tuple[int, str | None]:
-    """Starts the command in a session of its own: its process, and why it could not be executed."""
+def start(argv: list[str]) -> tuple[int, str | None, int]:
+    """Starts the command in a session of its own: its process (0: none), and why it could not be executed."""
     out, into = os.pipe()  # closed by a successful exec, else it carries the errno
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        return 0, f"not-started: {error.strerror}", error.errno or 0
     if pid == 0:
         try:
             os.setsid()
@@ -165,9 +168,9 @@ def start(argv: list[str]) -> tuple[int, str | None]:
         number = int(pipe.read() or b"0")
     places = [argv[0]] if "/" in argv[0] else [os.path.join(d, argv[0]) for d in os.get_exec_path()]
     if number == errno.ENOENT and any(map(os.path.exists, places)):
-        return pid, "not-executable: its interpreter is missing"
+        return pid, "not-executable: its interpreter is missing", number
     kind = "not-found" if number in (errno.ENOENT, errno.ENOTDIR) else "not-executable"
-    return pid, f"{kind}: {os.strerror(number)}" if number else None
+    return pid, f"{kind}: {os.strerror(number)}" if number else None, number
 
 
 class Supervisor:
@@ -260,7 +263,7 @@ class Supervisor:
             if self.code is not None and not ended:
                 end, ended = min(end, time.monotonic() + SHORT), True
 
-    def report(self, error: str | None) -> str:
+    def report(self, error: str | None, number: int) -> str:
         """The line that orchestra gets."""
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         code = None if self.code is None or error else os.waitstatus_to_exitcode(self.code)
@@ -268,6 +271,7 @@ class Supervisor:
             "status": "null" if code is None or code < 0 else code,
             "signal": "null" if code is None or code >= 0 else -code,
             "error": f'"{error}"' if error else "null",
+            "errno": number,
             "cpu_s": round(used.ru_utime + used.ru_stime, 6),
             "peak_bytes": used.ru_maxrss * (1 if sys.platform == "darwin" else 1024),  # KiB on Linux
             "survivors": len(self.survivors),
@@ -297,15 +301,16 @@ def main(arguments: list[str]) -> None:
     else:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     supervisor = Supervisor(int(alive), float(grace), walk)
-    supervisor.pid, error = start(arguments[split + 1 :])
+    supervisor.pid, error, number = start(arguments[split + 1 :])
     tell(int(report), f'{{"pid": {supervisor.pid}}}\n')
     # The streams are the command's: their end must come when it closes them. So is the directory, which may go.
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
     os.chdir("/")
-    supervisor.watch()
-    tell(int(report), supervisor.report(error))
+    if supervisor.pid:
+        supervisor.watch()
+    tell(int(report), supervisor.report(error, number))
     os._exit(0)  # nothing to tidy up
 
 

@@ -86,7 +86,8 @@ class Exit:
     system time of it and all its descendants in seconds; `peak_bytes` the most memory that they were seen to
     hold at once, and at least the largest resident size of any one of them; `survivors` how many descendants
     were still alive when it ended and had to be killed. `starved`: the kernel killed it for want of memory.
-    `problem` says why it could not be carried out, where that is so: the program is not there or is none.
+    `problem` says why it could not be carried out, where that is so: the program is not there or is none;
+    `transient` whether that may be over soon.
     """
 
     status: int | None
@@ -97,6 +98,7 @@ class Exit:
     survivors: int = 0
     starved: bool = False
     problem: str = ""
+    transient: bool = False
 
     @property
     def ok(self) -> bool:

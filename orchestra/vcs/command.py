@@ -5,6 +5,7 @@ Git is called through `subprocess` (a call through `sh` costs 3.5 to 4 times as 
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
@@ -97,7 +98,9 @@ SHOWN = 200
 
 
 class GitFailedError(OrchestraError):
-    """A git command failed; says which, how, and what it printed. `stderr` is as git wrote it."""
+    """A git command failed; says which, how, and what it printed. `stderr` is as git wrote it; `may_pass` tells
+    whether the same command may well succeed in a moment: it was killed, or got no process or memory.
+    """
 
     def __init__(self, argv: tuple[str, ...], status: int, stderr: str) -> None:
         words = clean(" ".join(argv))
@@ -107,6 +110,27 @@ class GitFailedError(OrchestraError):
         causes = tuple(line for line in lines if line.strip())
         super().__init__(f"`git {shown}` {how}", ExitStatus.ENVIRONMENT, causes=causes)
         self.stderr = stderr
+        self.may_pass = status < 0 or any(words in stderr for words in _PASSING_WORDS)
+
+
+PASSING = frozenset((errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY))
+"""What the machine says where it has no process, memory or descriptor to give just now, or a program is being
+exchanged. A full disk is not among them: nobody makes room within seconds.
+"""
+
+_PASSING_WORDS = (*map(os.strerror, sorted(PASSING)), "ut of memory", ".lock': File exists")
+"""What git prints where one of these stopped it, or another git was at work in the same place."""
+
+
+def may_pass(error: BaseException | None) -> bool:
+    """Whether an error, or one that it comes from, is of a kind that may be over in a moment."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in PASSING:
+            return True
+        if isinstance(error, GitFailedError) and error.may_pass:
+            return True
+        error = error.__cause__
+    return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,16 +15,20 @@ from tests.model.kit import task
 from .world import Built, World, fails, script
 
 
-def flaky(world: World, name: str, failures: int, retry_after: float | None = None) -> None:
+def flaky(
+    world: World,
+    name: str,
+    failures: int,
+    retry_after: float | None = None,
+    outcome: Outcome = Outcome.FAILED,
+) -> None:
     """Let a task fail so often for a reason that may pass, and then succeed."""
     left = [failures]
 
     def does(files: dict[str, str]) -> Script:
         left[0] -= 1
         if left[0] >= 0:
-            return Script(
-                1.0, outcome=Outcome.FAILED, detail="overloaded", transient=True, retry_after=retry_after
-            )
+            return Script(1.0, outcome=outcome, detail="overloaded", transient=True, retry_after=retry_after)
         return script({name: "done"})
 
     world.does[name] = does
@@ -59,10 +63,25 @@ def test_not_more_often_than_the_task_says(retries: int, ran: int, final: str) -
     assert len(built.of(TaskFailed)) == (final == "failed")
 
 
-def test_a_failure_for_good_is_not_repeated() -> None:
+ENDINGS = pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if not outcome.good])
+
+
+@ENDINGS
+def test_a_failure_for_good_is_not_repeated(outcome: Outcome) -> None:
     world = World.of(task("a", write=("a",)))
-    world.does["a"] = lambda files: fails()
+    world.does["a"] = lambda files: Script(1.0, outcome=outcome, detail="no")
     assert world.build().finished.ran == 1
+
+
+@ENDINGS
+def test_one_that_may_pass_is_whatever_it_was(outcome: Outcome) -> None:
+    world = World.of(task("a", write=("a",)))
+    flaky(world, "a", 1, outcome=outcome)
+    built = world.build()
+    if outcome is Outcome.INTERRUPTED:
+        assert built.finals == {"a": "interrupted"} and built.finished.ran == 1
+    else:
+        assert built.finals == {"a": "landed"} and built.finished.ran == 2
 
 
 def test_who_waits_holds_no_slot() -> None:

@@ -113,6 +113,7 @@ def test_report() -> None:
         "status": 4,
         "signal": None,
         "error": None,
+        "errno": 0,
         "survivors": 0,
         "left": 0,
         "stopped": False,
