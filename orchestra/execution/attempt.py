@@ -16,7 +16,7 @@ from orchestra.execution.environment import attempt_environment, place_variables
 from orchestra.execution.log import AttemptLog
 from orchestra.execution.workshop import Workshop
 from orchestra.model.agents import Invocation, Judgement, Order, Session
-from orchestra.model.errors import OrchestraError
+from orchestra.model.errors import ExitStatus, OrchestraError
 from orchestra.model.outcomes import Exit, Fault, Outcome, Phase
 from orchestra.model.ports import AttemptEnded, AttemptOrder, VerifyEnded, VerifyOrder
 from orchestra.model.tasks import AgentSpec
@@ -247,8 +247,10 @@ class AttemptSteps:
             keep_unchanged = not judged.blocked and not self._order.task.claims.is_check
             captured = self._capture(slot, self._order.keep, judged.summary, keep_unchanged=keep_unchanged)
         except OrchestraError as error:
+            # What an agent left can be what does not let itself be captured; or git, or the disk, would not.
+            ours = error.status is ExitStatus.ENVIRONMENT
             detail = self._noted(error)
-            fault = Fault.ENVIRONMENT if self._may_pass else Fault.AGENT
+            fault = Fault.ENVIRONMENT if ours or self._may_pass else Fault.AGENT
             return self._ended(Outcome.CAPTURE_FAILED, fault, detail, judged, tail=tail, told=told)
         if captured.commit is None and judged.blocked:
             detail = f"denied, and nothing was changed{': ' + judged.detail if judged.detail else ''}"

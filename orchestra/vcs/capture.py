@@ -16,6 +16,7 @@ from pathlib import Path
 
 from orchestra.model.errors import OrchestraError, environment_error
 from orchestra.model.ports import RefUpdate
+from orchestra.model.text import clean
 from orchestra.vcs.command import OBJECT_ID, GitCommand, GitFailedError, decode, encode
 from orchestra.vcs.folders import put_aside
 from orchestra.vcs.repository import Repository
@@ -69,6 +70,7 @@ def capture(
     """
 
     def once() -> Captured:
+        _refuse_gone(slot)
         slot.mend_head()
         tree = _tree(slot.git(repository.command), slot, spared)
         changes = _changes(repository, base, tree)
@@ -132,8 +134,18 @@ def _tree(git: GitCommand, slot: Slot, spared: Spared) -> str:
             added = git.run("update-index", "--add", "--replace", "-z", "--stdin", stdin=stdin, env=env)
             if "Ignoring path" in added.stderr:
                 # A name such as `.GIT`: git leaves it out and calls that a success.
-                raise GitFailedError(("update-index", "--add"), added.status, added.stderr)
+                raise OrchestraError("cannot capture the result", causes=(clean(added.stderr.strip()),))
         return git.run("write-tree", env=env).text
+
+
+def _refuse_gone(slot: Slot) -> None:
+    """Raise OrchestraError where there is no worktree any more."""
+    if not slot.git_dir.is_dir():
+        raise environment_error(
+            f"somebody took the worktree {slot.path} off git's list (git worktree remove)"
+        )
+    if not slot.path.is_dir():
+        raise OrchestraError(f"the worktree {slot.path} was deleted")
 
 
 def _changes(repository: Repository, base: str, tree: str) -> tuple[_Changed, ...]:

@@ -125,7 +125,8 @@ def test_a_program_that_is_missing_is_the_environments_fault(person: Person) -> 
     ("script", "said"),
     [
         ("git init -q inner; touch inner/x", "git repository was left inside the worktree: inner"),
-        ('rm -rf "$PWD"', "not a directory"),
+        ('rm -rf "$PWD"', "slot-1 was deleted"),
+        ("mkdir .GIT; touch .GIT/x", "Ignoring path .GIT/x"),
     ],
 )
 def test_what_cannot_be_captured_is_told_and_the_slot_works_again(
@@ -137,6 +138,23 @@ def test_what_cannot_be_captured_is_told_and_the_slot_works_again(
     failed = shop.attempt(run(f"{script}; exit 1"))
     assert failed.outcome is Outcome.FAILED
     assert failed.detail.startswith("exit status 1; its changes were not kept: ") and said in failed.detail
+    assert shop.attempt(run("echo x > new")).outcome is Outcome.SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ('git worktree remove -f -f "$PWD"', "off git's list"),
+        ('rm "$(git rev-parse --git-path orchestra-index)"', "orchestra-index"),
+        ('echo nonsense > "$(git rev-parse --git-path commondir)"', "not a git repository"),
+    ],
+)
+def test_what_git_or_the_disk_will_not_capture_is_the_environments_fault(
+    shop: Shop, script: str, said: str
+) -> None:
+    ended = shop.attempt(run(f"echo x > new; {script}"))
+    assert (ended.outcome, ended.fault, ended.result) == (Outcome.CAPTURE_FAILED, Fault.ENVIRONMENT, None)
+    assert said in ended.detail
     assert shop.attempt(run("echo x > new")).outcome is Outcome.SUCCESS
 
 
