@@ -7,11 +7,12 @@ believed.
 
 from __future__ import annotations
 
-import json
-import math
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from typing import Literal
 
+from orchestra.agents.foreign import amount, as_list, as_object, as_text, count, less, parse, total
 from orchestra.agents.plain import fault_of
 from orchestra.agents.words import clean, one_line
 from orchestra.model.agents import AgentEvent, Invocation, Judgement, Order, Session, Traits
@@ -25,6 +26,10 @@ ENVIRONMENT = (
     ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1"),
     # An update in the middle of a build would give two attempts of one build two different programs.
     ("DISABLE_AUTOUPDATER", "1"),
+    # It repeats every failed call, also one with a wrong key: 10 times by itself, which takes 178 s (measured). 6
+    # times take 35 s: as long as a short overload, and no longer than a person waits to hear that a key is wrong.
+    # What lasts longer is told as a failure that may pass, and the attempt is repeated.
+    ("CLAUDE_CODE_MAX_RETRIES", "6"),
 )
 
 ACCOUNT = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_BASE_URL")
@@ -33,15 +38,23 @@ ACCOUNT = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN
 MEMORY = 300 * 2**20
 """Bytes that one run holds (PSS, with its node or bundled runtime); each further one beside it adds about 100 MB."""
 
-_MOST = 2**53
-"""Counts above this are nonsense (and not exact in JSON everywhere)."""
+THROTTLED = (429, 529)
+"""The statuses by which the API says that it was asked too much: by this account (429), or by all (529)."""
+
+ACCESS: Mapping[str, Literal["read", "write"]] = {
+    **dict.fromkeys(("Read", "Grep", "Glob", "LS", "NotebookRead"), "read"),
+    **dict.fromkeys(("Write", "Edit", "MultiEdit", "NotebookEdit"), "write"),
+}
+"""What the tools that name a path do with it."""
 
 
 class ClaudeCodeAgent:
     """Claude Code without a person: prompt by standard input, events by standard output."""
 
-    def __init__(self, spec: AgentSpec) -> None:
+    def __init__(self, spec: AgentSpec, now: Callable[[], float] = time.time) -> None:
+        """`now`: seconds since the epoch, by which the API says when a limit ends."""
         self._spec = spec
+        self._now = now
 
     @property
     def traits(self) -> Traits:
@@ -72,7 +85,9 @@ class ClaudeCodeAgent:
                 # Not as an argument: those end at 128 KiB, and show in every list of processes.
                 stdin_file=order.prompt_file,
                 env=tuple(pair for pair in ENVIRONMENT if pair[0] not in set_by_person),
-            )
+            ),
+            order.resume.used if order.resume is not None else Usage(),
+            self._now,
         )
 
     def _program(self) -> tuple[str, ...]:
@@ -82,7 +97,11 @@ class ClaudeCodeAgent:
     def _argv(self, order: Order) -> tuple[str, ...]:
         # stream-json needs --verbose: without it exit status 1 and a word on standard error only.
         argv = [*self._program(), "-p", "--output-format", "stream-json", "--verbose"]
-        if self._spec.permissions == "full":
+        if order.readonly:
+            # Who judges may look at everything and run what only looks (measured: `git status` runs, `echo > file`
+            # does not). Without the tools that edit it does not try to, and a person's own rules cannot allow them.
+            argv += ["--permission-mode", "dontAsk", "--disallowedTools=Edit,Write,NotebookEdit"]
+        elif self._spec.permissions == "full":
             # Refused for root ("cannot be used with root/sudo privileges") unless IS_SANDBOX=1 is set: that says
             # "nothing here can be harmed", which is for the person to say, in the agent's `env`.
             argv.append("--dangerously-skip-permissions")
@@ -95,6 +114,7 @@ class ClaudeCodeAgent:
         if self._spec.model is not None:
             argv += ["--model", self._spec.model]
         if order.usd is not None:
+            # Of this run alone, also where it resumes (measured).
             argv += ["--max-budget-usd", f"{order.usd:.4f}"]
         if order.resume is not None:
             # Sessions are kept by folder: only from the same worktree does it find its own again.
@@ -123,9 +143,15 @@ def check_rule(check: str | None) -> str | None:
 class ClaudeCodeSession:
     """One run of Claude Code: reads its stream and judges its ending."""
 
-    def __init__(self, invocation: Invocation) -> None:
+    def __init__(self, invocation: Invocation, before: Usage, now: Callable[[], float]) -> None:
+        """`before` is what the session that is resumed had used already."""
         self._invocation = invocation
+        self._before = before
+        self._now = now
         self._started = False
+        self._model: str | None = None
+        self._trouble = ""
+        self._until: float | None = None
         self._session: str | None = None
         self._said = ""
         self._noise = ""
@@ -142,14 +168,16 @@ class ClaudeCodeSession:
         """What one line of the stream means. Lines that are not JSON, unknown events and foreign shapes mean
         nothing. Keys come in any order (2.1.330 writes a result's `type` last).
         """
-        event = _parse(line)
+        event = parse(line)
         if event is None:
             self._noise = one_line(line) or self._noise
             return ()
-        self._session = _text(event.get("session_id")) or self._session
+        self._session = as_text(event.get("session_id")) or self._session
         match event.get("type"):
             case "system":
                 return self._system(event)
+            case "rate_limit_event":
+                return self._limited(as_object(event.get("rate_limit_info")))
             case "assistant":
                 return self._assistant(event)
             case "result":
@@ -166,24 +194,38 @@ class ClaudeCodeSession:
         detail, fault = self._fault(ended)
         denied = one_line("denied: " + ", ".join(self._denials.values())) if self._denials else ""
         result = self._result or {}
+        failed = bool(detail) and ended.stopped is None
+        throttled = failed and (self._status in THROTTLED or self._trouble == "rate_limit")
         return Judgement(
             outcome=Outcome.FAILED if detail else Outcome.SUCCESS,
             fault=fault,
             detail=detail or denied,
-            summary=one_line(_text(result.get("result")) or self._said),
+            summary=one_line(as_text(result.get("result")) or self._said),
             blocked=bool(self._denials),
             usage=self._usage(),
             session=one_line(self._session) if self._session else None,
-            transient=bool(detail) and ended.stopped is None and self._may_pass(),
+            transient=throttled or (failed and self._may_pass()),
+            throttled=throttled,
+            retry_after=max(0.0, self._until - self._now())
+            if throttled and self._until is not None
+            else None,
+            model=self._model,
         )
 
-    def _may_pass(self) -> bool:
-        """Whether the API's last error may be over soon: too many requests, a timeout, or a fault of the service.
-
-        The program has tried again itself, for minutes, before it says so.
-        """
+    @property
+    def _status(self) -> int | None:
+        """The status by which the API's last error was told."""
         status = (self._result or {}).get("api_error_status")
-        return isinstance(status, int) and (status in (408, 429) or 500 <= status < 600)
+        return status if isinstance(status, int) else None
+
+    def _may_pass(self) -> bool:
+        """Whether the API's last error may be over soon: too many requests, a timeout, a fault of the service or of
+        the network (`server_error` without a status: nothing answered). The program has tried again itself by then.
+        """
+        status = self._status
+        if status is None:
+            return bool((self._result or {}).get("is_error")) and self._trouble == "server_error"
+        return status in (408, 429) or 500 <= status < 600
 
     def _fault(self, ended: Exit) -> tuple[str, Fault | None]:
         """What went wrong in one line ("" where nothing did), and whose fault it is."""
@@ -194,10 +236,10 @@ class ClaudeCodeSession:
             words = self._said or self._noise
             ending = f"ended without a result, {ended.describe()}"
             return one_line(f"{ending}: {words}" if words else ending), fault_of(ended)
-        subtype = _text(self._result.get("subtype"))
+        subtype = as_text(self._result.get("subtype"))
         if self._result.get("is_error") is not False or subtype != "success":
-            errors = "; ".join(_text(each) for each in _list(self._result.get("errors")))
-            words = _text(self._result.get("result")) or errors or self._said
+            errors = "; ".join(as_text(each) for each in as_list(self._result.get("errors")))
+            words = as_text(self._result.get("result")) or errors or self._said
             status = self._result.get("api_error_status")
             if subtype != "success":
                 label = subtype or "result without a subtype"
@@ -221,27 +263,43 @@ class ClaudeCodeSession:
         if subtype == "init" and not self._started:
             # It comes again when the program takes itself another turn (a sub-agent in the background ended).
             self._started = True
-            version, model = _text(event.get("claude_code_version")), _text(event.get("model"))
+            version, model = as_text(event.get("claude_code_version")), as_text(event.get("model"))
+            self._model = one_line(model) or None
             return (AgentEvent("started", one_line(f"claude {version} {model}")),)
         if subtype == "api_retry":
-            return (AgentEvent("waiting", _retry(event)),)
+            delay, throttled = amount(event.get("retry_delay_ms")), event.get("error_status") in THROTTLED
+            wait_s = None if delay is None else delay / 1000
+            return (AgentEvent("waiting", _retry(event), throttled=throttled, wait_s=wait_s),)
         return ()
 
+    def _limited(self, info: Mapping[str, object]) -> tuple[AgentEvent, ...]:
+        """A subscription's limit is used up: it says until when, and gives up at once (measured)."""
+        if info.get("status") != "rejected":
+            return ()
+        self._until = amount(info.get("resetsAt"))
+        kind = as_text(info.get("rateLimitType")).replace("_", "-") or "usage"
+        wait_s = None if self._until is None else max(0.0, self._until - self._now())
+        return (AgentEvent("waiting", one_line(f"{kind} limit reached"), throttled=True, wait_s=wait_s),)
+
     def _assistant(self, event: Mapping[str, object]) -> tuple[AgentEvent, ...]:
-        message = _object(event.get("message"))
-        identity, usage = _text(message.get("id")), _object(message.get("usage"))
+        message = as_object(event.get("message"))
+        identity, usage = as_text(message.get("id")), as_object(message.get("usage"))
         # One reply comes as several events of one message id, each with the same usage: kept once. Messages that
         # the program made up itself (API errors) used nothing.
-        if identity and usage and message.get("model") != "<synthetic>":
+        made_up = message.get("model") == "<synthetic>"
+        self._trouble = as_text(event.get("error")) if made_up else ""
+        if not made_up and event.get("parent_tool_use_id") is None:
+            self._model = one_line(as_text(message.get("model"))) or self._model
+        if identity and usage and not made_up:
             self._messages[identity] = Usage(
-                input_tokens=_count(usage.get("input_tokens")),
-                cache_read_tokens=_count(usage.get("cache_read_input_tokens")),
-                cache_write_tokens=_count(usage.get("cache_creation_input_tokens")),
+                input_tokens=count(usage.get("input_tokens")),
+                cache_read_tokens=count(usage.get("cache_read_input_tokens")),
+                cache_write_tokens=count(usage.get("cache_creation_input_tokens")),
             )
         events: list[AgentEvent] = []
-        for block in map(_object, _list(message.get("content"))):
+        for block in map(as_object, as_list(message.get("content"))):
             if block.get("type") == "text":
-                text = clean(_text(block.get("text"))).strip()
+                text = clean(as_text(block.get("text"))).strip()
                 if text:
                     # A sub-agent's last word is not the agent's.
                     self._said = text if event.get("parent_tool_use_id") is None else self._said
@@ -253,13 +311,15 @@ class ClaudeCodeSession:
     def _finish(self, event: Mapping[str, object]) -> tuple[AgentEvent, ...]:
         # There can be several (sub-agents in the background): the last counts, denials add up.
         self._result = event
-        for number, denial in enumerate(map(_object, _list(event.get("permission_denials")))):
+        for number, denial in enumerate(map(as_object, as_list(event.get("permission_denials")))):
             tool = _tool({"name": denial.get("tool_name"), "input": denial.get("tool_input")})
             about = tool.text or ", ".join(tool.paths)
             words = f"{tool.name} ({one_line(about, 80)})" if about else tool.name or "a tool"
-            self._denials[_text(denial.get("tool_use_id")) or f"{len(self._denials)}.{number}"] = words
+            self._denials[as_text(denial.get("tool_use_id")) or f"{len(self._denials)}.{number}"] = words
         used = _describe(self._usage())
-        finished = AgentEvent("finished", one_line(_text(event.get("result")) or _text(event.get("subtype"))))
+        finished = AgentEvent(
+            "finished", one_line(as_text(event.get("result")) or as_text(event.get("subtype")))
+        )
         return (AgentEvent("usage", used), finished) if used else (finished,)
 
     def _usage(self) -> Usage:
@@ -272,100 +332,63 @@ class ClaudeCodeSession:
         if self._result is None:
             seen = tuple(self._messages.values())
             return Usage(
-                input_tokens=_sum(tuple(u.input_tokens for u in seen)),
-                cache_read_tokens=_sum(tuple(u.cache_read_tokens for u in seen)),
-                cache_write_tokens=_sum(tuple(u.cache_write_tokens for u in seen)),
+                input_tokens=total(tuple(u.input_tokens for u in seen)),
+                cache_read_tokens=total(tuple(u.cache_read_tokens for u in seen)),
+                cache_write_tokens=total(tuple(u.cache_write_tokens for u in seen)),
             )
-        usd = _amount(self._result.get("total_cost_usd"))
-        models = tuple(map(_object, _object(self._result.get("modelUsage")).values()))
+        usd = amount(self._result.get("total_cost_usd"))
+        models = tuple(map(as_object, as_object(self._result.get("modelUsage")).values()))
         if models:
-            return Usage(
-                input_tokens=_sum(tuple(_count(m.get("inputTokens")) for m in models)),
-                output_tokens=_sum(tuple(_count(m.get("outputTokens")) for m in models)),
-                cache_read_tokens=_sum(tuple(_count(m.get("cacheReadInputTokens")) for m in models)),
-                cache_write_tokens=_sum(tuple(_count(m.get("cacheCreationInputTokens")) for m in models)),
+            # Both count the whole session, also what was used before it was resumed (measured).
+            whole = Usage(
+                input_tokens=total(tuple(count(m.get("inputTokens")) for m in models)),
+                output_tokens=total(tuple(count(m.get("outputTokens")) for m in models)),
+                cache_read_tokens=total(tuple(count(m.get("cacheReadInputTokens")) for m in models)),
+                cache_write_tokens=total(tuple(count(m.get("cacheCreationInputTokens")) for m in models)),
                 usd=usd,
             )
-        usage = _object(self._result.get("usage"))
+            return less(whole, self._before)
+        usage = as_object(self._result.get("usage"))
         return Usage(
-            input_tokens=_count(usage.get("input_tokens")),
-            output_tokens=_count(usage.get("output_tokens")),
-            cache_read_tokens=_count(usage.get("cache_read_input_tokens")),
-            cache_write_tokens=_count(usage.get("cache_creation_input_tokens")),
-            usd=usd,
+            input_tokens=count(usage.get("input_tokens")),
+            output_tokens=count(usage.get("output_tokens")),
+            cache_read_tokens=count(usage.get("cache_read_input_tokens")),
+            cache_write_tokens=count(usage.get("cache_creation_input_tokens")),
+            usd=less(Usage(usd=usd), self._before).usd,
         )
-
-
-def _parse(line: str) -> Mapping[str, object] | None:
-    """The object that the line holds; None where it holds none."""
-    if not line.lstrip().startswith("{"):
-        return None
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):  # RecursionError: thousands of brackets in a row
-        return None
-    return _object(value)
-
-
-def _object(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[object]:
-    return value if isinstance(value, list) else []
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _amount(value: object) -> float | None:
-    """A number that can be an amount of money or time; None for anything else, NaN and booleans included."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return float(value) if 0 <= value < _MOST else None
-
-
-def _count(value: object) -> int | None:
-    amount = _amount(value)
-    return None if amount is None else int(amount)
-
-
-def _sum(counts: tuple[int | None, ...]) -> int | None:
-    """The sum of the known counts; None where none is known."""
-    known = [each for each in counts if each is not None]
-    return sum(known) if known else None
 
 
 def _retry(event: Mapping[str, object]) -> str:
     """`retry 2/10 in 4.9 s: authentication_failed (401)`, with what is there of it."""
-    attempt, most = _count(event.get("attempt")), _count(event.get("max_retries"))
-    delay, status = _amount(event.get("retry_delay_ms")), _count(event.get("error_status"))
+    attempt, most = count(event.get("attempt")), count(event.get("max_retries"))
+    delay, status = amount(event.get("retry_delay_ms")), count(event.get("error_status"))
     words = "retry" + (f" {attempt}" if attempt is not None else "")
     words += f"/{most}" if attempt is not None and most is not None else ""
     words += f" in {delay / 1000:.1f} s" if delay is not None else ""
-    error = " ".join(filter(None, (_text(event.get("error")), f"({status})" if status is not None else "")))
+    error = " ".join(filter(None, (as_text(event.get("error")), f"({status})" if status is not None else "")))
     return one_line(f"{words}: {error}" if error else words)
 
 
 def _tool(block: Mapping[str, object]) -> AgentEvent:
     """A use of a tool: its name, the paths that its input names, and what sums it up."""
-    given = _object(block.get("input"))
-    paths = tuple(_text(given.get(key)) for key in ("file_path", "path", "notebook_path"))
-    summary = next(filter(None, (_text(given.get(key)) for key in ("command", "pattern", "description"))), "")
+    given = as_object(block.get("input"))
+    paths = tuple(as_text(given.get(key)) for key in ("file_path", "path", "notebook_path"))
+    summary = next(
+        filter(None, (as_text(given.get(key)) for key in ("command", "pattern", "description"))), ""
+    )
+    name = one_line(as_text(block.get("name")), 80)
     return AgentEvent(
         "tool",
         one_line(summary),
-        name=one_line(_text(block.get("name")), 80),
+        name=name,
         paths=tuple(one_line(path, 4096) for path in paths if path),
+        access=ACCESS.get(name, ""),
     )
 
 
 def _describe(usage: Usage) -> str:
     """`3928 tokens in, 28 out, 0.0503 USD`, with what is known of it."""
-    cached = _sum((usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens))
+    cached = total((usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens))
     parts = (
         f"{cached} tokens in" if cached is not None else "",
         f"{usage.output_tokens} out" if usage.output_tokens is not None else "",
