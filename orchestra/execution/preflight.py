@@ -12,20 +12,11 @@ from orchestra.execution.workshop import Workshop
 from orchestra.model.errors import OrchestraError, environment_error
 from orchestra.model.patterns import PatternSet
 from orchestra.model.tasks import Task
-from orchestra.vcs.advance import checkouts_of, rebased_in
+from orchestra.vcs.advance import checkouts_of, finish_or_drop, git_dir_of, rebased_in, under_way
 from orchestra.vcs.locks import remove_stale_locks
 
 LEAST_DISK = 200 * 2**20
 """Bytes that must be free where slots and logs are written."""
-
-IN_THE_MIDDLE = {
-    "MERGE_HEAD": "merge",
-    "rebase-apply/applying": "am",
-    "rebase-merge": "rebase",
-    "rebase-apply": "rebase",
-    "CHERRY_PICK_HEAD": "cherry-pick",
-    "REVERT_HEAD": "revert",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +100,10 @@ class Preflight:
                     f"the branch is checked out in {checkout}, which is gone",
                     hint="git worktree prune, or bring it back",
                 )
-            folder = repository.git_dir
-            if checkout != repository.root:
-                folder = Path(repository.command.at(checkout).run("rev-parse", "--absolute-git-dir").text)
-            for name, what in IN_THE_MIDDLE.items():
-                if (folder / name).exists():
-                    raise _under_way(what, checkout)
+            here = checkout == repository.root
+            what = under_way(repository.git_dir if here else git_dir_of(repository.command.at(checkout)))
+            if what is not None:
+                raise _under_way(what, checkout)
 
     def _name_unseen(self, tasks: tuple[Task, ...]) -> None:
         """Name the person's uncommitted changes to files that tasks claim: tasks do not see them."""
@@ -142,10 +131,7 @@ class Preflight:
 
 
 def _under_way(what: str, place: Path) -> OrchestraError:
-    return environment_error(
-        f"a {what} is under way in {place}",
-        hint=f"finish it (git {what} --continue) or drop it (git {what} --abort)",
-    )
+    return environment_error(f"a {what} is under way in {place}", hint=finish_or_drop(what))
 
 
 def _check_disk(folder: Path) -> None:

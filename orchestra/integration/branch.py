@@ -147,6 +147,8 @@ class Branch:
         hint = f"git merge {parked}"
         if self._target.snapshot:
             hint = f"git restore --source={parked} -- :/"
+        elif self._refused is not None and self._refused.hint and not self._given_up:
+            hint = self._refused.hint
         now = self._clock.now()
         self._emit(BranchBehind(now, self._build, branch, parked, self._line.tip, why, hint, paths))
 

@@ -77,7 +77,7 @@ class Advance:
 
     `done`, or not: `moved_to` where the branch no longer stood at the old commit, and whether that one
     descends from it; `in_the_way` are the person's files that would have been overwritten; `message` what
-    git said.
+    git said; `hint` what to type first, where a merge by hand would be refused just the same.
     """
 
     done: bool
@@ -85,6 +85,7 @@ class Advance:
     descends: bool = False
     in_the_way: tuple[str, ...] = ()
     message: str = ""
+    hint: str | None = None
 
 
 class Git(Protocol):

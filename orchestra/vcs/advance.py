@@ -9,6 +9,7 @@ git takes no lock against that: what was moved is looked at afterwards, and put 
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,21 @@ ROUNDS = 20
 
 PAUSE = 0.05
 """Seconds between two tries."""
+
+LATELY = 10.0
+"""Seconds: whoever has held the index for longer does not do so for a moment only, but crashed or waits for someone."""
+
+IN_THE_MIDDLE = {
+    "MERGE_HEAD": "merge",
+    "rebase-apply/applying": "am",
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+}
+"""What lies in a worktree's git folder while the person is in the middle of something."""
+
+GO_ON = "then: orchestra build"
 
 REFLOG = "orchestra"
 """With what the person's reflog says who moved their branch."""
@@ -62,6 +78,21 @@ def rebased_in(common_dir: Path, branch: str) -> Path | None:
             if name.strip() == branch:
                 return _worktree_of(folder, common_dir)
     return None
+
+
+def under_way(git_dir: Path) -> str | None:
+    """What the person is in the middle of in the worktree with that git folder: `merge`, `rebase`..., or None."""
+    return next((what for name, what in IN_THE_MIDDLE.items() if (git_dir / name).exists()), None)
+
+
+def finish_or_drop(what: str) -> str:
+    """What to type where something is under way."""
+    return f"finish it (git {what} --continue) or drop it (git {what} --abort)"
+
+
+def git_dir_of(there: GitCommand) -> Path:
+    """The git folder of the worktree in which the command works."""
+    return Path(there.run("rev-parse", "--absolute-git-dir").text)
 
 
 def _worktree_of(git_dir: Path, common_dir: Path) -> Path:
@@ -107,7 +138,8 @@ def _move_alone(repository: Repository, branch: str, old: str, new: str) -> tupl
     """Move a branch that is checked out nowhere."""
     rebase = rebased_in(repository.common_dir, branch)
     if rebase is not None:
-        return Advance(False, message=f"the branch is being rebased in {rebase}"), False
+        hint = f"{finish_or_drop('rebase')}, {GO_ON}"
+        return Advance(False, message=f"the branch is being rebased in {rebase}", hint=hint), False
     if not repository.update_refs((RefUpdate(branch, new, old),)):
         return Advance(False, message="the branch moved meanwhile"), True
     late = checkout_of(repository.command, branch)
@@ -152,7 +184,15 @@ def _merge(repository: Repository, worktree: Path, branch: str, old: str, new: s
         return Advance(False, message=f"{worktree} was switched to another branch meanwhile"), True
     # Asked again, git may have nothing against it: the person switched branches, or committed.
     moved = head != old or checkouts_of(repository.command, branch) != (worktree,)
-    return _refused(done), moved or "index.lock" in done.stderr
+    git_dir = git_dir_of(there)
+    lock = git_dir / "index.lock"
+    if "index.lock" in done.stderr:
+        return _held(lock), moved or _is_new(lock)
+    what = under_way(git_dir)
+    if what is not None:
+        hint = f"{finish_or_drop(what)}, {GO_ON}"
+        return Advance(False, message=f"a {what} is under way in {worktree}", hint=hint), moved
+    return _refused(done), moved
 
 
 def _put_back(repository: Repository, there: GitCommand, branch: str, new: str) -> None:
@@ -169,6 +209,19 @@ def _put_back(repository: Repository, there: GitCommand, branch: str, new: str) 
             there.run("reset", "--keep", "--quiet", f"{name}@{{1}}", allow=(0, 1, 128))
         elif name != "HEAD":
             repository.update_refs((RefUpdate(name, repository.resolve(f"{name}@{{1}}"), new),))
+
+
+def _held(lock: Path) -> Advance:
+    hint = f"end the git that is at work there, or if none is: rm {shlex.quote(str(lock))}, {GO_ON}"
+    return Advance(False, message=f"the index is locked: {lock} exists", hint=hint)
+
+
+def _is_new(lock: Path) -> bool:
+    """Whether the lock may go by itself any moment, or has just gone."""
+    try:
+        return time.time() - lock.stat().st_mtime < LATELY
+    except OSError:
+        return True
 
 
 def _refused(done: Completed) -> Advance:

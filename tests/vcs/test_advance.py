@@ -445,26 +445,6 @@ def test_a_branch_checked_out_just_after_it_moved_is_fine(scene: Scene, person: 
     assert person.git("status", "--porcelain") == ""
 
 
-def test_an_index_that_is_held_for_a_moment_is_waited_for(scene: Scene, person: Person) -> None:
-    """Editors call `git status` every other second, and it takes the lock."""
-    lock = person.root / ".git" / "index.lock"
-    lock.touch()
-    in_between(person, "merge", then=f"rm {lock}")
-    done = scene.advance()
-    undo(person)
-    assert done == Advance(True)
-
-
-def test_an_index_that_stays_held_is_named(scene: Scene, person: Person) -> None:
-    lock = person.root / ".git" / "index.lock"
-    lock.touch()
-    done = scene.advance()
-    assert not done.done and str(lock) in done.message
-    assert lock.exists()
-    lock.unlink()
-    assert person.git("status", "--porcelain") == ""
-
-
 def test_a_branch_moved_by_mistake_is_put_back_though_they_switched_on(scene: Scene, person: Person) -> None:
     in_between(person, "merge", "git switch -q -c feature", then="git switch -q -c third main")
     done = scene.advance()
