@@ -253,7 +253,7 @@ class Settler:
         why = f"`{self._verify}` fails on your new commits, also without it"
         # It stays captured: once the branch is mended it goes on at the audit.
         kept = captured_ref(candidate.key, candidate.ended.attempt)
-        hint = "make it pass on the branch, then build again"
+        hint = "make it pass on the branch"
         self._reject(card, candidate, why, tail=verdict.tail, log=verdict.log, hint=hint, kept=kept)
         self.halted = self.halted or "verify is red on your new commits"
 

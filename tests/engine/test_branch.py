@@ -204,7 +204,10 @@ def test_a_result_is_not_blamed_for_what_the_person_s_new_commits_break() -> Non
     built = world.build(jobs=2)
     assert built.finals == {"a": "rejected", "b": "rejected", "c": "skipped"} and not built.finished.ok
     event = next(event for event in built.of(TaskRejected) if event.task == "a")
-    assert event.why == "`make check` fails on your new commits, also without it" and event.hint
+    assert (
+        event.why == "`make check` fails on your new commits, also without it"
+        and event.hint == "make it pass on the branch"
+    )
     assert event.kept is not None and event.kept.startswith("refs/orchestra/captured/")
     assert set(world.files(world.git.refs[event.kept])) == {"README", "a"}
     assert [e.why for e in built.of(TaskSkipped)] == ["verify is red on your new commits"]
