@@ -23,6 +23,7 @@ COMMANDS = {
     "explain": "Show why a task is fresh or stale, and what it waits for.",
     "history": "Show earlier builds, one build, or the attempts of one task.",
     "stop": "End a running build, as an interrupt would.",
+    "init": "Write a first manifest, as this repository suggests it.",
     "demo": "Make a small repository and build it, to see how it goes.",
 }
 
@@ -79,11 +80,7 @@ class LazyGroup(click.Group):
 @click.option("--debug", is_flag=True, help="Show a traceback with an error.")
 @click.pass_context
 def cli(context: click.Context, directory: str, file: str | None, debug: bool) -> None:
-    """Make for coding agents.
-
-    Runs the tasks of orchestra.yaml or prompts/ that are stale, each in a worktree of its own, and lands what
-    passes verification on your branch.
-    """
+    """Make for coding agents: run the prompts that are stale, and land what passes."""
     context.obj = Settings(directory, file, debug)
 
 
