@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from orchestra.agents.claude_code import ClaudeCodeAgent
+from orchestra.agents.codex import CodexAgent
 from orchestra.agents.command import CommandAgent
 from orchestra.agents.script import ScriptAgent
 from orchestra.model.agents import Agent
 from orchestra.model.tasks import AgentSpec
 
-DEFAULTS = (AgentSpec("claude-code", "claude-code"),)
+DEFAULTS = (AgentSpec("claude-code", "claude-code"), AgentSpec("codex", "codex"))
 """The agents that may serve unasked, best first. `command` and `script` never do: they run what they are given."""
 
 
@@ -17,6 +18,8 @@ def make_agent(spec: AgentSpec) -> Agent:
     match spec.kind:
         case "claude-code":
             return ClaudeCodeAgent(spec)
+        case "codex":
+            return CodexAgent(spec)
         case "command":
             return CommandAgent(spec)
         case _:

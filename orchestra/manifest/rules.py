@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from orchestra.manifest.document import Document
 
 _OPTIONS = {
-    "claude-code": frozenset(("kind", "env", "model", "args", "permissions", "max_turns")),
+    "claude-code": frozenset(("kind", "env", "model", "command", "args", "permissions", "max_turns")),
+    "codex": frozenset(("kind", "env", "model", "command", "args", "permissions")),
     "command": frozenset(("kind", "env", "command", "args")),
     "script": frozenset(("kind", "env")),
 }

@@ -119,6 +119,14 @@ def test_default_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found == AgentSpec("claude-code", "claude-code")
 
 
+def test_codex_serves_where_claude_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "codex").touch(mode=0o755)
+    assert default_agent() == AgentSpec("codex", "codex")
+    (tmp_path / "claude").touch(mode=0o755)
+    assert default_agent() == AgentSpec("claude-code", "claude-code")
+
+
 @settings(deadline=None)
 @given(
     st.text() | st.text(st.sampled_from("\x1b\x9b[]m\x07\\ab;1\r\n\t\x00\u202e\u2028\ud800 ")),

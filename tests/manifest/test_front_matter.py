@@ -66,7 +66,7 @@ REFUSED = [
     ("name: x\nneeds: b", "3:8: `needs` must be a list of tasks, but is the text `b`", "`needs: [b]`"),
     ("needs: [bb]", "2:9: `a` needs `bb`, but there is no such task", "name a task"),
     ("needs: [a]", "2:9: `a` needs itself", "remove it"),
-    ("agent: zzz", "2:8: there is no agent `zzz`", "`claude-code`, `script`"),
+    ("agent: zzz", "2:8: there is no agent `zzz`", "`claude-code`, `codex`"),
     ("priority: high", "2:11: `priority` must be a whole number, but is the text `high`", "priority: 5"),
     ("on_drift: never", "2:11: `on_drift` must be one of `accept`, `rerun`", "accept"),
     ("claims: {write: [../x]}", "2:18: not a path pattern", "src/**"),

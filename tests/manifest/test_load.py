@@ -56,6 +56,7 @@ def check_whole(loaded: Manifest) -> None:
     assert loaded.allow_protected == ()
     assert dict(loaded.agents) == {
         "claude-code": AgentSpec("claude-code", "claude-code"),
+        "codex": AgentSpec("codex", "codex"),
         "script": AgentSpec("script", "script"),
         "claude": AgentSpec("claude", "claude-code", "sonnet", passes=("ANTHROPIC_API_KEY",), max_turns=80),
         "local": AgentSpec(
@@ -166,7 +167,10 @@ class TestAgents:
     def test_a_name_that_nobody_bears(self, tmp_path: Path) -> None:
         error = refusal(tmp_path, "agents: {mine: {kind: script}}", agent="mien")
         assert str(error) == "there is no agent `mien`"
-        assert error.hint == "did you mean `mine`? what can be written here: `mine`, `claude-code`, `script`"
+        assert (
+            error.hint
+            == "did you mean `mine`? what can be written here: `mine`, `claude-code`, `codex`, `script`"
+        )
         assert "needs a description" in refusal(tmp_path, "", agent="command").message
 
     def test_a_description_stands_before_the_kind_of_that_name(self, tmp_path: Path) -> None:

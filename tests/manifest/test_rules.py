@@ -101,16 +101,16 @@ REFUSED = [
     ),
     ("agents: {a: {kind: command, command: [x], model: m}}", "2:43: `model` has no effect", "`claude-code`"),
     (
-        "agents: {a: {kind: claude-code, command: [x]}}",
-        "2:33: `command` has no effect",
-        "belongs to `command`",
+        "agents: {a: {kind: codex, max_turns: 5}}",
+        "2:27: `max_turns` has no effect",
+        "belongs to `claude-code`",
     ),
     (
         "agents: {local: {kind: script}}\ndefaults: {agent: locl}",
         "3:19: there is no agent `locl`",
-        "did you mean `local`? what can be written here: `local`, `claude-code`, `script`",
+        "did you mean `local`? what can be written here: `local`, `claude-code`, `codex`, `script`",
     ),
-    ("tasks: {a: {prompt: a.md, agent: zzz}}", "2:34: there is no agent `zzz`", "`claude-code`, `script`"),
+    ("tasks: {a: {prompt: a.md, agent: zzz}}", "2:34: there is no agent `zzz`", "`claude-code`, `codex`"),
     ("tasks: {a: {prompt: a.md, agent: command}}", "2:34: the agent `command` needs a desc", "kind: command"),
     # Prompts and commands.
     ("tasks: {a: {run: x, prompt: a.md}}", "2:21: `prompt` beside `run`", "remove `prompt`"),
@@ -168,6 +168,7 @@ ACCEPTED = [
     "tasks: {fix_2+b@c.d-e/Ünïcödé/日本語/हिन्दी: {run: x}}",
     f"tasks: {{{'a' * 200}: {{run: x}}}}",
     f"tasks: {{{'é' * 120}: {{run: x}}}}",
+    "agents: {a: {kind: codex, command: [/opt/codex], model: m, args: [-x], permissions: full, env: [A]}}",
     "agents: {a: {kind: command, command: [sh, -c, 'x {task} ${HOME} {} {\"a\": 1}'], args: [y]}}",
     "tasks: {a: {run: x, env: {MY_GIT_DIR: x, ENVIRONMENT: y}}}",
     "tasks: {a: {run: x}, b: {run: x, needs: [a, a]}}",
@@ -181,7 +182,7 @@ def test_what_looks_like_it_is_accepted(text: str, tmp_path: Path) -> None:
 
 def test_a_suggestion_is_made_only_where_something_is_near(tmp_path: Path) -> None:
     error = refusal(tmp_path, "defaults: {agent: zzz}")
-    assert error.hint == "what can be written here: `claude-code`, `script`"
+    assert error.hint == "what can be written here: `claude-code`, `codex`, `script`"
 
 
 def test_where_what_is_allowed_is_wrong_nothing_follows_from_it(tmp_path: Path) -> None:
