@@ -63,7 +63,7 @@ class Preflight:
             if task.prompt is not None and spec is None:
                 raise environment_error(
                     f"no coding agent is installed, and `{task.name}` names none",
-                    hint="install Claude Code (the program `claude`), or name an agent under `defaults` in "
+                    hint="install Claude Code (`claude`) or Codex (`codex`), or name an agent under `defaults` in "
                     "orchestra.yaml: `agent: script` runs the shell blocks of prompts",
                 )
             problem = self.workshop.adapter_of(task, spec).missing()
