@@ -15,11 +15,13 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-from orchestra.execution.attempt import AttemptSteps, Command, verify_steps
+from orchestra.execution.attempt import AttemptSteps
+from orchestra.execution.commands import Command
 from orchestra.execution.environment import inhabited_slots
 from orchestra.execution.gauges import Gauges
 from orchestra.execution.log import AttemptLog
 from orchestra.execution.process import GRACE, PORTABLE, ManagedProcess
+from orchestra.execution.verifying import verify_steps
 from orchestra.execution.watch import Watch, Watched
 from orchestra.execution.workshop import Workshop
 from orchestra.model.agents import AgentEvent

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from orchestra.execution.environment import attempt_environment, place_variables
 from orchestra.model.agents import Agent
 from orchestra.model.ports import Clock
 from orchestra.model.tasks import AgentSpec, Task
@@ -17,7 +18,7 @@ class Workshop:
     """What every attempt of a build shares.
 
     `setup` is the command that sets a slot up ("" for none); `agent_of` the description of a task's agent
-    (None for `run`), `adapter_of` the adapter to it.
+    (None for `run`), `adapter_of` the adapter to it. `context` are the files that precede every prompt.
     """
 
     repository: Repository
@@ -28,3 +29,16 @@ class Workshop:
     setup: str
     agent_of: Callable[[Task], AgentSpec | None]
     adapter_of: Callable[[Task, AgentSpec | None], Agent]
+    context: tuple[str, ...] = ()
+
+    def environment(self, task: Task, attempt: str, spec: AgentSpec | None, slot: int) -> dict[str, str]:
+        """The environment of an agent (None: a command) that works on a task in the slot of that number."""
+        place = place_variables(
+            task=task.name, build=self.build, attempt=attempt, root=self.repository.root, slot=slot
+        )
+        return attempt_environment(
+            self.environ,
+            self.repository.root,
+            passes=(*(spec.passes if spec else ()), *task.passes),
+            sets=(*(spec.env if spec else ()), *task.env, *place.items()),
+        )

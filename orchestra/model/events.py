@@ -91,7 +91,7 @@ class AttemptSlot(Event):
 
 @dataclass(frozen=True, slots=True)
 class PhaseStarted(Event):
-    """An attempt entered a phase: prepare, setup, agent, check, capture."""
+    """An attempt entered a phase: prepare, setup, agent, check, `repair 1` and so on, review, capture."""
 
     name: ClassVar[str] = "phase_started"
     task: str

@@ -14,6 +14,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
     DENIED = "denied"
     CHECK_FAILED = "check-failed"
+    REVIEW_FAILED = "review-failed"
     TIMED_OUT = "timed-out"
     STALLED = "stalled"
     INTERRUPTED = "interrupted"
@@ -121,7 +122,11 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One phase of an attempt (prepare, setup, agent, check, capture): start and end, seconds since the epoch."""
+    """One phase of an attempt: start and end, seconds since the epoch.
+
+    They are prepare, setup, agent, check, capture, and where the agent went on or was judged `repair 1`, `repair 2`
+    and so on, and review.
+    """
 
     name: str
     started: float

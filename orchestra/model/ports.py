@@ -169,11 +169,23 @@ class Store(Git, Past, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Unmerged:
+    """The result of an earlier attempt that could not be merged: the base that it started from, its commit, and the
+    paths at which it met what landed.
+    """
+
+    base: str
+    result: str
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptOrder:
     """An attempt to start: the task, the commit it starts from, and what the agent is told beside its prompt.
 
     `number` counts the attempts of this task in this build from 1. `keep` is the ref that keeps what it did
-    if it succeeds. `usd` is what the attempt may cost, in USD, None without a limit.
+    if it succeeds. `usd` is what the attempt may cost, in USD, None without a limit. `unmerged` is what its agent is to
+    bring together with the base, in a worktree that holds both.
     """
 
     attempt: str
@@ -183,6 +195,7 @@ class AttemptOrder:
     keep: str
     told: str = ""
     usd: float | None = None
+    unmerged: Unmerged | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,14 @@ def rescue(repository: Repository, slot: Slot, attempt: str, spared: Spared) -> 
     return ref if captured.commit else None
 
 
+def snapshot(repository: Repository, slot: Slot, spared: Spared) -> str:
+    """The tree that a capture would find now; nothing is kept. Raises OrchestraError where git cannot."""
+    try:
+        return _tree(slot.git(repository.command), slot, spared)
+    except OSError as error:
+        raise environment_error("cannot look at the worktree", causes=(str(error),)) from error
+
+
 def _tree(git: GitCommand, slot: Slot, spared: Spared) -> str:
     """The worktree's files as a tree."""
     with tempfile.TemporaryDirectory(prefix="orchestra-") as folder:

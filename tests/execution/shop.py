@@ -10,6 +10,7 @@ from orchestra.agents.registry import make_agent
 from orchestra.agents.run import RunCommand
 from orchestra.execution.local import LocalExecutor
 from orchestra.execution.workshop import Workshop
+from orchestra.model.agents import Agent
 from orchestra.model.ports import (
     AgentSaid,
     AttemptEnded,
@@ -55,6 +56,8 @@ class Shop:
     person: Person
     worktrees: Mapping[str, object] = field(default_factory=dict)
     agents: Mapping[str, AgentSpec] = field(default_factory=dict)
+    adapters: Mapping[str, Agent] = field(default_factory=dict)
+    context: tuple[str, ...] = ()
     build: str = "build-1"
     clock: Clock = field(default_factory=SystemClock)
 
@@ -69,10 +72,17 @@ class Shop:
             self.person.env,
             setup,
             lambda task: None if task.run is not None else self.agents.get(task.agent or "", SCRIPT),
-            lambda task, spec: make_agent(spec) if spec is not None else RunCommand(task.run or ""),
+            self._adapter,
+            self.context,
         )
         self.logs = self.person.home / "logs"
         self.told: list[Happening] = []
+
+    def _adapter(self, task: Task, spec: AgentSpec | None) -> Agent:
+        scripted = self.adapters.get(task.agent or "")
+        if scripted is not None:
+            return scripted
+        return make_agent(spec) if spec is not None else RunCommand(task.run or "")
 
     def order(self, task: Task, attempt: str = "build-1-1", told: str = "") -> AttemptOrder:
         keep = f"refs/orchestra/results/key/{attempt}"
@@ -88,10 +98,10 @@ class Shop:
                 break
         return self.told
 
-    def attempt(self, task: Task, told: str = "") -> AttemptEnded:
-        """One attempt from its start to its end."""
+    def attempt(self, task: Task, told: str = "", **more: object) -> AttemptEnded:
+        """One attempt from its start to its end; `more` of its order."""
         with LocalExecutor(self.workshop, self.logs) as executor:
-            executor.start(self.order(task, told=told))
+            executor.start(replace(self.order(task, told=told), **more))  # type: ignore[arg-type]
             self.drain(executor)
         (ended,) = (happening for happening in self.told if isinstance(happening, AttemptEnded))
         self.told.clear()
