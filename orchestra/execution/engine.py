@@ -137,6 +137,7 @@ class Engine:
             self._tally,
             verify=order.manifest.integrate.verify,
             fail_fast=order.fail_fast,
+            on_conflict=order.manifest.integrate.on_conflict,
         )
         self._attempts: dict[str, tuple[Card, AttemptOrder, float]] = {}
         self._began = clock.monotonic()
@@ -328,7 +329,9 @@ class Engine:
         attempt = f"{build}-{self._tally.ran}"
         task = self._graph.task(card.name)
         keep = captured_ref(decision.attempted.key, attempt)
-        order = AttemptOrder(attempt, task, card.attempts, self._line.tip, keep, card.told)
+        order = AttemptOrder(
+            attempt, task, card.attempts, self._line.tip, keep, card.told, unmerged=card.unmerged
+        )
         waited = self._now() - card.queued_at
         waits = (*card.waits, *((Wait("alone" if card.alone else "slot", waited),) if waited > 0 else ()))
         self._emit(

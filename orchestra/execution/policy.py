@@ -1,6 +1,7 @@
 """What becomes of a result that did not land: once more, once more alone, or rejected. Pure.
 
-A conflict: once more on the new tip, told what happened; a second one: once more, alone; then rejected. A red
+A conflict: once more on the new tip, told what happened; a second one: once more, alone, where the manifest says so
+with both sides to bring together; then rejected. A red
 verification: once more where another attempt may differ, then rejected.
 """
 
@@ -14,12 +15,16 @@ from orchestra.integration.verify import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Whether there is another attempt, alone or not, why the last did not land, and what the agent is told."""
+    """Whether there is another attempt, alone or not, why the last did not land, and what the agent is told.
+
+    `merging`: it starts from both sides of the conflict, and is told so where its worktree is made.
+    """
 
     once_more: bool
     why: str
     told: str = ""
     alone: bool = False
+    merging: bool = False
 
 
 FIRST_DELAY = 2.0
@@ -41,10 +46,12 @@ def retry_delay(retries: int, attempt: str, retry_after: float | None = None) ->
     return max(delay, retry_after or 0.0)
 
 
-def after_conflict(conflicts: int, paths: tuple[str, ...]) -> Again:
-    """What follows the `conflicts`-th conflict of a task."""
+def after_conflict(conflicts: int, paths: tuple[str, ...], *, merging: bool = False) -> Again:
+    """What follows the `conflicts`-th conflict of a task; `merging`: a second one goes to the agent with both sides."""
     named = ", ".join(paths) or "the same files"
     why = f"conflicts with what landed meanwhile in {named}"
+    if conflicts == 2 and merging:
+        return Again(True, why, alone=True, merging=True)
     told = (
         f"Your previous attempt at this could not be merged: other work landed meanwhile and both changed "
         f"{named}. You now start from the newest state, which holds that work. Do the task again on top of it."

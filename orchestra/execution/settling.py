@@ -28,7 +28,7 @@ from orchestra.model.events import (
 )
 from orchestra.model.freshness import Decision
 from orchestra.model.outcomes import Final, Outcome, Wait
-from orchestra.model.ports import AttemptEnded, AttemptOrder, Clock, Git, RefUpdate
+from orchestra.model.ports import AttemptEnded, AttemptOrder, Clock, Git, RefUpdate, Unmerged
 from orchestra.model.tasks import Task
 from orchestra.planning.board import Board, Card, Stage
 
@@ -48,6 +48,7 @@ class Settler:
         *,
         verify: str | None,
         fail_fast: bool,
+        on_conflict: str = "retry",
     ) -> None:
         self._board = board
         self._git = git
@@ -58,11 +59,13 @@ class Settler:
         self._tally = tally
         self._verify = verify or ""
         self._fail_fast = fail_fast
+        self._on_conflict = on_conflict
         self.halted: str | None = None
         self.interrupted = False
 
     def settle(self, card: Card, final: Final) -> None:
         """Give a task its final outcome."""
+        card.unmerged = None
         self._board.move(card, Stage.SETTLED, at=self._clock.monotonic(), final=final)
 
     def skip(self, card: Card, why: str, because: str | None) -> None:
@@ -159,7 +162,10 @@ class Settler:
                     self._reject(card, candidate, why, paths=violation.paths, hint=violation.hint)
                 case Unmergeable(candidate, paths):
                     card.conflicts += 1
-                    self._once_more(card, candidate, after_conflict(card.conflicts, paths), paths)
+                    # One that runs the same whatever it is told cannot bring anything together.
+                    merging = self._on_conflict == "agent" and candidate.ended.told
+                    again = after_conflict(card.conflicts, paths, merging=merging)
+                    self._once_more(card, candidate, again, paths)
                 case Red(candidate, verdict, onto):
                     card.reds += 1
                     may_differ = candidate.ended.told or onto != candidate.base
@@ -242,6 +248,7 @@ class Settler:
         self._keep_rejected(candidate)
         card.alone = again.alone
         card.told = again.told
+        card.unmerged = Unmerged(candidate.base, candidate.result, paths) if again.merging else None
         card.waits = []
         now = self._clock.now()
         attempt = candidate.ended.attempt

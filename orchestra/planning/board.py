@@ -12,6 +12,7 @@ from enum import Enum
 from orchestra.model.freshness import Decision
 from orchestra.model.graph import Edge, EdgeKind, Graph
 from orchestra.model.outcomes import Final, Wait
+from orchestra.model.ports import Unmerged
 
 
 class Stage(Enum):
@@ -53,6 +54,7 @@ class Card:
     alone: bool = False
     replayed: bool = False
     told: str = ""
+    unmerged: Unmerged | None = None
     queued_at: float = 0.0
     settled_at: float = 0.0
     waits: list[Wait] = field(default_factory=list)

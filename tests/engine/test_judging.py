@@ -88,6 +88,12 @@ def test_conflicts_once_more_once_more_alone_and_no_more() -> None:
         each.why == "conflicts with what landed meanwhile in src/a, b" for each in (first, second, third)
     )
     assert "src/a, b" in first.told and "the same files" in after_conflict(1, ()).told
+    both = [after_conflict(count, ("a",), merging=True) for count in (1, 2, 3)]
+    assert [(each.once_more, each.alone, each.merging) for each in both] == [
+        (True, False, False),
+        (True, True, True),
+        (False, False, False),
+    ]
 
 
 def test_reds_once_more_where_it_may_differ_and_no_more() -> None:
