@@ -329,9 +329,8 @@ class Engine:
         attempt = f"{build}-{self._tally.ran}"
         task = self._graph.task(card.name)
         keep = captured_ref(decision.attempted.key, attempt)
-        order = AttemptOrder(
-            attempt, task, card.attempts, self._line.tip, keep, card.told, unmerged=card.unmerged
-        )
+        tip, unmerged = self._line.tip, card.unmerged
+        order = AttemptOrder(attempt, task, card.attempts, tip, keep, card.told, unmerged=unmerged)
         waited = self._now() - card.queued_at
         waits = (*card.waits, *((Wait("alone" if card.alone else "slot", waited),) if waited > 0 else ()))
         self._emit(
