@@ -135,9 +135,8 @@ class Engine:
             order.build,
             self._emit,
             self._tally,
-            verify=order.manifest.integrate.verify,
+            integrate=order.manifest.integrate,
             fail_fast=order.fail_fast,
-            on_conflict=order.manifest.integrate.on_conflict,
         )
         self._attempts: dict[str, tuple[Card, AttemptOrder, float]] = {}
         self._began = clock.monotonic()
@@ -329,8 +328,7 @@ class Engine:
         attempt = f"{build}-{self._tally.ran}"
         task = self._graph.task(card.name)
         keep = captured_ref(decision.attempted.key, attempt)
-        tip, unmerged = self._line.tip, card.unmerged
-        order = AttemptOrder(attempt, task, card.attempts, tip, keep, card.told, unmerged=unmerged)
+        order = AttemptOrder(attempt, task, card.attempts, self._line.tip, keep, card.told, card.unmerged)
         waited = self._now() - card.queued_at
         waits = (*card.waits, *((Wait("alone" if card.alone else "slot", waited),) if waited > 0 else ()))
         self._emit(

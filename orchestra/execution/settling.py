@@ -29,7 +29,7 @@ from orchestra.model.events import (
 from orchestra.model.freshness import Decision
 from orchestra.model.outcomes import Final, Outcome, Wait
 from orchestra.model.ports import AttemptEnded, AttemptOrder, Clock, Git, RefUpdate, Unmerged
-from orchestra.model.tasks import Task
+from orchestra.model.tasks import Integrate, Task
 from orchestra.planning.board import Board, Card, Stage
 
 
@@ -46,9 +46,8 @@ class Settler:
         emit: Callable[[Event], None],
         tally: Tally,
         *,
-        verify: str | None,
+        integrate: Integrate,
         fail_fast: bool,
-        on_conflict: str = "retry",
     ) -> None:
         self._board = board
         self._git = git
@@ -57,9 +56,9 @@ class Settler:
         self._build = build
         self._emit = emit
         self._tally = tally
-        self._verify = verify or ""
+        self._verify = integrate.verify or ""
         self._fail_fast = fail_fast
-        self._on_conflict = on_conflict
+        self._on_conflict = integrate.on_conflict
         self.halted: str | None = None
         self.interrupted = False
 

@@ -194,8 +194,8 @@ class AttemptOrder:
     base: str
     keep: str
     told: str = ""
-    usd: float | None = None
     unmerged: Unmerged | None = None
+    usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
