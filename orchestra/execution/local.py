@@ -197,6 +197,7 @@ class LocalExecutor:
                 # Nothing new is begun once the person asked to stop.
                 ended = Exit(None, stopped=self._stopped)
                 continue
+            kills = self._watch.kills
             try:
                 process = ManagedProcess(
                     command.invocation.argv,
@@ -212,7 +213,7 @@ class LocalExecutor:
                 ended = Exit(127, problem=problem, transient=may_pass(error))
                 continue
             work.command, work.process = command, process
-            work.watched = self._watch.begin(process.supervisor_pid, command.cwd, command.stall)
+            work.watched = self._watch.begin(process.supervisor_pid, command.cwd, command.stall, kills=kills)
             work.deadline = self._shop.clock.monotonic() + command.timeout
             for fd in process.fds:
                 self._selector.register(fd, selectors.EVENT_READ, work)

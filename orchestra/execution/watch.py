@@ -78,10 +78,14 @@ class Watch:
         self.due = inf
         """When, by the monotonic clock, to look next; infinite where nothing runs."""
 
-    def begin(self, supervisor: int, folder: Path, stall: float = inf) -> Watched:
-        """Watch the command below a supervisor, which works in a folder."""
+    @property
+    def kills(self) -> int:
+        """How many processes have been killed for want of memory so far: to be noted before a command is started."""
+        return self._gauges.memory_kills()
+
+    def begin(self, supervisor: int, folder: Path, stall: float = inf, *, kills: int) -> Watched:
+        """Watch the command below a supervisor, which works in a folder; `kills` as it was before that started."""
         now = self._clock.monotonic()
-        kills = self._gauges.memory_kills()
         watched = Watched(supervisor, folder, stall, now, self._clock.now(), (now, 0.0), kills)
         self._all.append(watched)
         self.due = min(self.due, now + min(FIRST, stall / PARTS))

@@ -76,7 +76,7 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def begin(machine: Machine, stall: float = inf) -> Watched:
-    return machine.watch.begin(SUPERVISOR, Path("/worktree"), stall)
+    return machine.watch.begin(SUPERVISOR, Path("/worktree"), stall, kills=machine.watch.kills)
 
 
 # --- stalling ----------------------------------------------------------------------------------------------------
@@ -243,6 +243,14 @@ def test_who_is_killed_while_memory_runs_out_was_killed_for_want_of_it(
         machine.go_on(EVERY)
     assert machine.watch.end(watched, ended).starved is starved
     assert ended.describe() != Exit(None, 9, starved=True).describe() == "killed for want of memory"
+
+
+def test_who_is_killed_before_it_is_watched_was_killed_for_want_of_memory_too(machine: Machine) -> None:
+    """On a busy machine a short command is gone before anybody looks."""
+    before = machine.watch.kills
+    machine.kills(8)
+    watched = machine.watch.begin(SUPERVISOR, Path("/worktree"), kills=before)
+    assert machine.watch.end(watched, KILLED).starved
 
 
 def test_who_is_killed_otherwise_was_killed_by_somebody(machine: Machine) -> None:
