@@ -45,6 +45,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TOLD_BYTES = 4 * 2**20
 """Characters of what an agent says in one attempt that are told; the rest is only in the log, which has bounds."""
 
+EACH_BYTES = 200
+"""Characters as which each saying counts beside its own: so much every listener writes for it at least."""
+
 
 @dataclass(slots=True)
 class _Work:
@@ -248,7 +251,7 @@ class LocalExecutor:
         for event in session.read(line):
             work.log.event(event)
             if work.room > 0:
-                work.room -= len(event.text) + sum(map(len, event.paths))
+                work.room -= EACH_BYTES + len(event.text) + sum(map(len, event.paths))
                 if work.room <= 0:
                     event = AgentEvent("text", "(it says a great deal: from here on see the log)")
                 self._told.append(AgentSaid(work.name, event))

@@ -39,8 +39,12 @@ MARK = ("ORCHESTRA_ROOT", "ORCHESTRA_ATTEMPT")
 PATIENCE = 2.0
 """Seconds after the supervisor's end for which a pipe stays open that something out of our reach holds."""
 
-_ROUND = 256 * 1024  # bytes read from one descriptor in one go, so that a flood does not starve the others
-_CHUNK = 64 * 1024
+ROUND = 16 * 1024
+"""Bytes that are taken of one descriptor in one go, so that a flood does not keep the others waiting: of short lines
+it costs some 20 ms to look at as many.
+"""
+
+_LAST = 256 * 1024  # bytes that are taken in the end: more than a pipe holds
 _ROUNDS = 10  # of killing what has lost its supervisor: somebody may be forking
 
 
@@ -177,10 +181,10 @@ class ManagedProcess:
         """
         splitter = self._open[fd]
         lines: list[str] = []
-        ended, room = final, _ROUND
+        ended, room = final, _LAST if final else ROUND
         while room > 0:
             try:
-                data = os.read(fd, _CHUNK)
+                data = os.read(fd, min(room, ROUND))
             except BlockingIOError:
                 break
             if not data:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestra.execution.process import PATIENCE, LineSplitter, ManagedProcess
+from orchestra.execution.process import PATIENCE, ROUND, LineSplitter, ManagedProcess
 from orchestra.execution.supervisor import processes
 from orchestra.model.errors import ExitStatus, OrchestraError
 from orchestra.model.outcomes import Exit
@@ -289,6 +289,20 @@ def test_a_flood_of_output_is_taken_whole(start: Start) -> None:
     assert driver.finish().ok
     assert [int(line) for line in driver.out] == list(range(100_000))
     assert len(driver.err) == 100_000
+
+
+def test_a_flood_is_taken_in_small_parts_so_that_others_have_their_turn(start: Start) -> None:
+    driver = start("yes")
+    driver.until(lambda: driver.out)
+    for _ in range(20):
+        before = driver.process.taken
+        driver.take(driver.process.stdout)
+        assert driver.process.taken - before <= ROUND
+    assert driver.process.taken > 5 * ROUND
+    # At the end all that the pipe holds is taken.
+    driver.process.kill("enough")
+    driver.until(lambda: driver.process.report not in driver.process.fds)
+    driver.until(lambda: driver.process.finished)
 
 
 def test_who_closes_its_output_early_is_still_waited_for(start: Start, tmp_path: Path) -> None:
