@@ -284,6 +284,7 @@ class _Build:
         from orchestra.execution.workshop import Workshop
         from orchestra.model.agents import Agent
         from orchestra.model.freshness import agent_spec
+        from orchestra.model.masking import Mask, secrets_of
         from orchestra.model.tasks import AgentSpec
         from orchestra.vcs.capture import rescue
         from orchestra.vcs.slots import SlotPool
@@ -297,9 +298,7 @@ class _Build:
             return agent_spec(task, manifest) or default_agent()
 
         def adapter_of(task: Task, spec: AgentSpec | None) -> Agent:
-            if spec is not None:
-                return make_agent(spec)
-            return RunCommand(task.run or "")
+            return mask.agent(RunCommand(task.run or "") if spec is None else make_agent(spec))
 
         def rescued(slot: Slot, attempt: str) -> None:
             kept = rescue(repository, slot, attempt, pool.spared(slot))
@@ -317,7 +316,12 @@ class _Build:
             rescued,
         )
         setup = manifest.worktrees.setup or ""
-        return Workshop(repository, pool, self._build, self._clock, os.environ, setup, agent_of, adapter_of)
+        passed = [name for spec in manifest.agents.values() for name in spec.passes]
+        passed += [name for task in manifest.tasks for name in task.passes]
+        mask = Mask(secrets_of(os.environ, passed))
+        return Workshop(
+            repository, pool, self._build, self._clock, os.environ, setup, agent_of, adapter_of, mask=mask
+        )
 
     def _slots_folder(self) -> Path:
         from orchestra.vcs.slots import slots_folder

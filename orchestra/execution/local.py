@@ -126,7 +126,7 @@ class LocalExecutor:
         """See `orchestra.model.ports.Executor`."""
         self._count += 1
         slot = self._acquire()
-        log = AttemptLog(self._logs / f"{self._count:03d}-{_file_name(order.task.name)}.log")
+        log = self._log(f"{self._count:03d}-{_file_name(order.task.name)}")
         self._told.append(Started(order.attempt, slot, str(log.path)))
         attempt = order.attempt
 
@@ -141,7 +141,7 @@ class LocalExecutor:
     def verify(self, order: VerifyOrder) -> None:
         """See `orchestra.model.ports.Executor`."""
         slot = self._acquire()
-        log = AttemptLog(self._logs / f"{order.name}{'-' + _file_name(order.task) if order.task else ''}.log")
+        log = self._log(f"{order.name}{'-' + _file_name(order.task) if order.task else ''}")
         steps = verify_steps(self._shop, order, slot, log, self._shop.clock.monotonic())
         work = _Work(order.name, steps, log, slot)
         self._works[order.name] = work
@@ -176,6 +176,9 @@ class LocalExecutor:
                     work.process.stop("interrupt")
 
     # --- within ----------------------------------------------------------------------------------------------
+
+    def _log(self, name: str) -> AttemptLog:
+        return AttemptLog(self._logs / f"{name}.log", mask=self._shop.mask)
 
     def _acquire(self) -> int:
         """The number of a slot in which nobody works: neither we nor what a build that was killed has left."""

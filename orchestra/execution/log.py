@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,9 +37,18 @@ class AttemptLog:
     by `problem`.
     """
 
-    def __init__(self, path: Path, head: int = HEAD_BYTES, end: int = TAIL_BYTES) -> None:
-        """`head` and `end`: the bytes that the file keeps of a beginning and of an end."""
+    def __init__(
+        self,
+        path: Path,
+        head: int = HEAD_BYTES,
+        end: int = TAIL_BYTES,
+        mask: Callable[[str], str] = lambda text: text,
+    ) -> None:
+        """`head` and `end`: the bytes that the file keeps of a beginning and of an end; `mask` takes out of every
+        text what must not be written.
+        """
         self.path = path
+        self._mask = mask
         self.problem: str | None = None
         self._tail: deque[str] = deque(maxlen=TAIL)
         self._file: BinaryIO | None = None
@@ -63,10 +73,11 @@ class AttemptLog:
     def phase(self, name: str, command: str) -> None:
         """Begin a phase: a heading, and a tail of its own."""
         self._tail.clear()
-        self._write(f"== {name}: {command}")
+        self._write(self._mask(f"== {name}: {command}"))
 
     def line(self, text: str) -> None:
         """Add a line."""
+        text = self._mask(text)
         self._tail.append(text if len(text) <= LINE else text[: LINE - 1] + "…")
         self._write(text)
 

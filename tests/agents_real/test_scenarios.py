@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from orchestra.model.masking import MASK
 from tests.agents_real.project import KEY, Program, Project
 from tests.agents_real.script import (
     Cut,
@@ -160,6 +161,11 @@ def test_every_ending(program: Program, tmp_path: Path, subtests: pytest.Subtest
         assert asked["broken"] == 2 * program.calls
         assert asked["recovers"] == program.calls + 2
         assert {each.key for each in model.asked()} == {KEY}
+    with subtests.test("its key shows nowhere"):
+        assert f"my key is {MASK}" in called.stdout and KEY not in called.stdout
+        assert KEY not in scratch.git("log", "--all", "--format=%B")
+        kept = [path for path in (scratch.root / ".git" / "orchestra").rglob("*") if path.is_file()]
+        assert not [path for path in kept if KEY.encode() in path.read_bytes()]
     with subtests.test("nothing is done twice"):
         again = scratch.orchestra("build", "--json", *TOGETHER, "edit", "cut", "limited", "empty")
         assert (again.status, again.finished["ran"]) == (0, 0)

@@ -33,6 +33,16 @@ def test_what_is_written_can_be_read_at_once(tmp_path: Path) -> None:
     assert log.problem is None
 
 
+def test_what_must_not_be_written_is_not(tmp_path: Path) -> None:
+    log = AttemptLog(tmp_path / "a.log", mask=lambda text: text.replace("secret", "***"))
+    log.phase("agent", "run secret")
+    log.line("a secret")
+    log.event(AgentEvent("text", "one secret\ntwo"))
+    log.close()
+    assert log.tail == ("a ***", "one ***", "two")
+    assert log.path.read_text() == "== agent: run ***\na ***\none ***\ntwo\n"
+
+
 def test_a_short_log_is_whole(tmp_path: Path) -> None:
     log = AttemptLog(tmp_path / "a.log")
     lines = [f"line {number}" for number in range(10_000)]
