@@ -14,7 +14,11 @@ PARKED = "refs/orchestra/parked/"
 PARKED_BRANCH = "refs/heads/orchestra/build-"
 DETACHED = "detached"
 SNAPSHOT = "snapshot"
-FOLLOWED = (TIPS, PARKED, "refs/heads/orchestra/")
+STOOD = "refs/orchestra/stood/"
+"""For each tip that is kept, the commit at which its branch stood: where the branch no longer holds that one, the
+person rewrote it, and the tip would bring back what they dropped.
+"""
+FOLLOWED = (TIPS, PARKED, STOOD, "refs/heads/orchestra/")
 """The refs that tell what earlier builds left on the way to a branch."""
 
 
@@ -62,6 +66,7 @@ class Branch:
         self._began = line.tip
         self._refused: Advance | None = None
         self._given_up = ""
+        self._instead: str | None = None
         self._taken_up = target.taken_up
         self._kept = False
 
@@ -80,9 +85,9 @@ class Branch:
         """Whether the branch stands at the tip."""
         return self._at == self._line.tip
 
-    def give_up(self, why: str) -> None:
-        """Move the branch no more in this build."""
-        self._given_up = why
+    def give_up(self, why: str, instead: str | None = None) -> None:
+        """Move the branch no more in this build; `instead` is what to type where a merge by hand is no good."""
+        self._given_up, self._instead = why, instead
 
     def follow(self) -> None:
         """Take up what the person committed meanwhile, where nothing of ours waits to be advanced."""
@@ -98,7 +103,8 @@ class Branch:
 
         `with_it` are refs that move at the same moment.
         """
-        self._git.update_refs((RefUpdate(self._tip_ref(), self._line.tip, force=True), *with_it))
+        tip = RefUpdate(self._ref(TIPS), self._line.tip, force=True)
+        self._git.update_refs((tip, self._stood(), *with_it))
         self._kept = True
 
     def advance(self) -> Advance | None:
@@ -112,7 +118,7 @@ class Branch:
             self._emit(BranchAdvanced(self._clock.now(), self._build, branch, self._at, tip))
             self._at = tip
             self._refused = None
-            self._git.update_refs(self._drop_tip())
+            self._git.update_refs(self._drop_tip(TIPS, STOOD))
             # Apart, since the person may have moved one of these; and once, since then they are gone.
             taken_up, self._taken_up = self._taken_up, ()
             self._git.update_refs(taken_up)
@@ -134,10 +140,10 @@ class Branch:
             self._say_behind(self._target.parked)
             return
         name = PARKED_BRANCH + self._build
-        parked = RefUpdate(f"{PARKED}{self._build}/{self._target.place}", tip, force=True)
-        self._git.update_refs((RefUpdate(name, tip, force=True), parked))
+        parked = RefUpdate(self._ref(PARKED), tip, force=True)
+        self._git.update_refs((RefUpdate(name, tip, force=True), parked, self._stood()))
         # Apart, and after: where the person moved one of these meanwhile, it stays, and the tip is parked all the same.
-        self._git.update_refs(self._drop_tip())
+        self._git.update_refs(self._drop_tip(TIPS))
         self._git.update_refs(self._taken_up)
         self._say_behind(name.removeprefix("refs/heads/"))
 
@@ -147,14 +153,16 @@ class Branch:
         hint = f"git merge {parked}"
         if self._target.snapshot:
             hint = f"git restore --source={parked} -- :/"
-        elif self._refused is not None and self._refused.hint and not self._given_up:
-            hint = self._refused.hint
+        elif self._given_up:
+            hint = self._instead or hint
+        elif self._refused is not None:
+            hint = self._refused.hint or hint
         now = self._clock.now()
         self._emit(BranchBehind(now, self._build, branch, parked, self._line.tip, why, hint, paths))
 
-    def _drop_tip(self) -> tuple[RefUpdate, ...]:
+    def _drop_tip(self, *roots: str) -> tuple[RefUpdate, ...]:
         kept, self._kept = self._kept, False
-        return (RefUpdate(self._tip_ref(), None, force=True),) if kept else ()
+        return tuple(RefUpdate(self._ref(root), None, force=True) for root in roots) if kept else ()
 
     def _why(self) -> tuple[str, tuple[str, ...]]:
         if self._target.snapshot:
@@ -171,5 +179,8 @@ class Branch:
             return self._refused.message or "the branch was deleted meanwhile", ()
         return "interrupted", ()
 
-    def _tip_ref(self) -> str:
-        return f"{TIPS}{self._build}/{self._target.place}"
+    def _stood(self) -> RefUpdate:
+        return RefUpdate(self._ref(STOOD), self._at, force=True)
+
+    def _ref(self, root: str) -> str:
+        return f"{root}{self._build}/{self._target.place}"

@@ -231,7 +231,8 @@ class Integrator:
         if done is None or done.moved_to is None:
             return
         if not done.descends:
-            self._branch.give_up("the branch was rewritten or deleted meanwhile")
+            # What was dropped must not come back by a merge; what landed is replayed on the branch as it is now.
+            self._branch.give_up("the branch was rewritten meanwhile", instead="orchestra build")
             return
         merged = self._git.merge(self._branch.at, done.moved_to, self._line.tip)
         if merged.tree is None:

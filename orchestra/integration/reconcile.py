@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from orchestra.integration.branch import PARKED, PARKED_BRANCH, TIPS, Target, place_of
+from orchestra.integration.branch import PARKED, PARKED_BRANCH, STOOD, TIPS, Target, place_of
 from orchestra.model.ports import Past, RefUpdate
 
 
@@ -29,12 +29,15 @@ class TakenUp:
 
 @dataclass(frozen=True, slots=True)
 class _Left:
-    """A tip that an earlier build left, with the refs that keep it and the branch that shows it, if one does."""
+    """A tip that an earlier build left, with the refs that keep it, the branch that shows it, if one does, and the
+    commit at which the branch stood that it is for, if that is known.
+    """
 
     build: str
     commit: str
     refs: tuple[RefUpdate, ...]
     branch: str | None = None
+    stood: str | None = None
 
     @property
     def shown(self) -> str:
@@ -70,6 +73,8 @@ def take_up(
     # commit goes on from there.
     merges = branch is not None and not snapshot
     fitting = [c for c in candidates if merges or history.is_ancestor(head, c.commit)]
+    # On a branch that was rewritten, or reset, it would bring back what the person dropped. Its results are replayed.
+    fitting = [c for c in fitting if c.stood is None or history.is_ancestor(c.stood, head)]
     # The newest holds the older ones, unless the person let them part.
     newest = max(fitting, key=lambda left: left.build, default=None)
     # Where the branch has commits of the person's since, advancing finds that it moved, merges and verifies.
@@ -77,13 +82,13 @@ def take_up(
     if newest is None or at is None:
         others = tuple(left.shown for left in candidates)
         target = Target(branch, head, advance, snapshot=snapshot)
-        return TakenUp(head, target, tuple(obsolete), () if snapshot else others)
+        return TakenUp(head, target, tuple(dict.fromkeys(obsolete)), () if snapshot else others)
     taken = [left for left in fitting if history.is_ancestor(left.commit, newest.commit)]
     others = tuple(left.shown for left in candidates if left not in taken)
-    updates = tuple(update for left in taken for update in left.refs)
+    updates = tuple(dict.fromkeys(update for left in taken for update in left.refs))
     parked = newest.shown if newest.branch else None
     target = Target(branch, at, advance, updates, parked, snapshot)
-    return TakenUp(newest.commit, target, tuple(obsolete), others)
+    return TakenUp(newest.commit, target, tuple(dict.fromkeys(obsolete)), others)
 
 
 def _left_behind(refs: Mapping[str, str], place: str) -> list[_Left]:
@@ -93,12 +98,15 @@ def _left_behind(refs: Mapping[str, str], place: str) -> list[_Left]:
         build, _, at = ref.removeprefix(root or "").partition("/")
         if root is None or at != place:
             continue
+        stood_ref = f"{STOOD}{build}/{place}"
+        stood = refs.get(stood_ref)
+        known = (RefUpdate(stood_ref, None, stood),) if stood is not None else ()
         if root == TIPS:
-            found.append(_Left(build, commit, (RefUpdate(ref, None, commit),)))
+            found.append(_Left(build, commit, (RefUpdate(ref, None, commit), *known), stood=stood))
         else:
             shown = PARKED_BRANCH + build
             # A branch that the person deleted or moved is theirs: they decided about it.
             if refs.get(shown) == commit:
-                updates = (RefUpdate(ref, None, commit), RefUpdate(shown, None, commit))
-                found.append(_Left(build, commit, updates, shown))
+                updates = (RefUpdate(ref, None, commit), RefUpdate(shown, None, commit), *known)
+                found.append(_Left(build, commit, updates, shown, stood))
     return found

@@ -145,5 +145,8 @@ def nothing_left(scratch: Scratch) -> None:
     assert [path for path in worktrees if not path.startswith(pooled)] == [str(scratch.root)]
     assert not list((scratch.root / ".git").rglob("*.lock"))
     assert captured(scratch) == set()
-    assert scratch.git("for-each-ref", "refs/orchestra/tips/", "refs/orchestra/parked/") == ""
+    assert (
+        scratch.git("for-each-ref", *(f"refs/orchestra/{kind}/" for kind in ("tips", "parked", "stood")))
+        == ""
+    )
     assert scratch.git("status", "--porcelain") == ""

@@ -48,7 +48,7 @@ def left_over(world: World) -> list[str]:
     return [
         ref
         for ref in world.git.refs
-        if ref.startswith(("refs/orchestra/tips", "refs/orchestra/parked", PARKED))
+        if ref.startswith(("refs/orchestra/tips", "refs/orchestra/parked", "refs/orchestra/stood", PARKED))
     ]
 
 
@@ -361,6 +361,17 @@ def test_an_interrupt_while_a_parked_tip_is_verified_with_new_commits_ends_the_b
     (behind,) = built.of(BranchBehind)
     assert world.git.refs[f"refs/heads/{behind.parked}"] == kept
     assert world.build().finished.advanced
+
+
+@pytest.mark.parametrize("advance", [True, False])
+def test_a_parked_tip_does_not_bring_back_what_the_branch_no_longer_has(advance: bool) -> None:
+    world = two()
+    world.edit({"dropped": "1"})
+    world.build("a", advance=False)
+    (world.git.refs[MAIN],) = world.git.commits[world.main].parents
+    built = world.build(advance=advance)
+    assert built.finals == {"a": "replayed", "b": "landed"}
+    assert set(world.files(built.finished.tip)) == {"README", "a", "b"}
 
 
 def test_after_a_crash_the_tip_is_taken_up_by_its_ref() -> None:
