@@ -11,7 +11,7 @@ import pytest
 
 from tests.agents_real.project import Program, claude_code, codex
 
-HOW = "see `agents` in pyproject.toml and .ci/install-agents"
+HOW = ".ci/run shows how"
 
 
 def bundled_claude() -> Path | None:
