@@ -70,7 +70,7 @@ def capture(
     """
 
     def once() -> Captured:
-        _refuse_gone(slot)
+        _refuse_gone(repository, slot)
         slot.mend_head()
         tree = _tree(slot.git(repository.command), slot, spared)
         changes = _changes(repository, base, tree)
@@ -146,14 +146,14 @@ def _tree(git: GitCommand, slot: Slot, spared: Spared) -> str:
         return git.run("write-tree", env=env).text
 
 
-def _refuse_gone(slot: Slot) -> None:
+def _refuse_gone(repository: Repository, slot: Slot) -> None:
     """Raise OrchestraError where there is no worktree any more."""
+    if not repository.common_dir.is_dir():
+        raise environment_error(f"the repository was moved or deleted: {repository.root}")
     if not slot.git_dir.is_dir():
-        raise environment_error(
-            f"somebody took the worktree {slot.path} off git's list (git worktree remove)"
-        )
+        raise environment_error(f"the worktree was taken off git's list: {slot.path}")
     if not slot.path.is_dir():
-        raise OrchestraError(f"the worktree {slot.path} was deleted")
+        raise OrchestraError(f"the worktree was deleted: {slot.path}")
 
 
 def _changes(repository: Repository, base: str, tree: str) -> tuple[_Changed, ...]:

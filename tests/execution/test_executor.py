@@ -125,7 +125,7 @@ def test_a_program_that_is_missing_is_the_environments_fault(person: Person) -> 
     ("script", "said"),
     [
         ("git init -q inner; touch inner/x", "git repository was left inside the worktree: inner"),
-        ('rm -rf "$PWD"', "slot-1 was deleted"),
+        ('rm -rf "$PWD"', "the worktree was deleted: "),
         ("mkdir .GIT; touch .GIT/x", "Ignoring path .GIT/x"),
     ],
 )

@@ -186,7 +186,7 @@ def test_an_object_that_an_agent_replaced_is_still_what_it_was(person: Person, b
 def test_a_worktree_that_is_gone_is_told(person: Person, bench: Bench) -> None:
     slot = bench.prepare()
     person.sh('rm -rf "$PWD"', slot.path)
-    with pytest.raises(OrchestraError, match="slot-1 was deleted"):
+    with pytest.raises(OrchestraError, match="the worktree was deleted: "):
         bench.capture(slot)
     assert on_disk(bench.prepare().path) == FILES
 
