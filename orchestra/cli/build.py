@@ -17,7 +17,7 @@ from orchestra.cli.options import Project, Settings, common_options, use_color
 from orchestra.execution.engine import BuildOrder, Engine
 from orchestra.execution.lock import BuildLock
 from orchestra.integration.reconcile import TakenUp
-from orchestra.model.errors import ExitStatus
+from orchestra.model.errors import ExitStatus, OrchestraError
 from orchestra.model.events import BuildFinished, Event, Notice
 from orchestra.model.ports import Listener
 from orchestra.model.tasks import Task
@@ -228,6 +228,10 @@ class _Build:
             shop = self._workshop()
             with LocalExecutor(shop, logs) as executor:
                 finished = self._engine(order, shop, executor).run()
+        except OrchestraError as error:
+            # Nothing is lost: what was captured or landed is kept under refs.
+            error.hint = error.hint or "mend that, then: orchestra build, which goes on from there"
+            raise
         finally:
             record.close()
             recorder.close()
