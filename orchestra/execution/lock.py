@@ -89,6 +89,27 @@ class BuildLock:
             raise environment_error(f"cannot lock {self._path}", causes=(str(error),)) from error
 
 
+def at_work(path: Path) -> Holder | None:
+    """Whose build is at work, as it wrote it down; None where none is. Does not touch the lock, nor wait for it."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        holder = _written(fd)
+    finally:
+        os.close(fd)
+    if holder is None:
+        return None
+    try:
+        os.kill(holder.pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    return holder
+
+
 def stop_build(path: Path, *, now: bool = False) -> Holder | None:
     """Interrupt the build that holds the lock and wait until it has ended; None where none is at work.
 
