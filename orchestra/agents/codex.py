@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from orchestra.agents.lenient import count, fields, items, text, uncached
+from orchestra.agents.lenient import count, fields, items, since, text, uncached
 from orchestra.agents.program import missing_program, program_of
 from orchestra.agents.stream import StreamSession
 from orchestra.agents.words import one_line
@@ -164,15 +164,7 @@ class CodexSession(StreamSession):
 
     def _usage(self) -> Usage:
         """What this run used: after a resume the stream counts from the session's beginning."""
-        used, before = self._used, self._before
-        if used.tokens is None or before.tokens is None or used.tokens < before.tokens:
-            return used
-        return Usage(
-            _less(used.input_tokens, before.input_tokens),
-            _less(used.output_tokens, before.output_tokens),
-            _less(used.cache_read_tokens, before.cache_read_tokens),
-            _less(used.cache_write_tokens, before.cache_write_tokens),
-        )
+        return since(self._used, self._before)
 
 
 def _usage_of(usage: Mapping[str, object]) -> Usage:
@@ -184,7 +176,3 @@ def _usage_of(usage: Mapping[str, object]) -> Usage:
         cache_read_tokens=count(read),
         cache_write_tokens=count(written),
     )
-
-
-def _less(whole: int | None, part: int | None) -> int | None:
-    return None if whole is None else max(0, whole - (part or 0))

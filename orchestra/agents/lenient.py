@@ -80,6 +80,24 @@ def uncached(whole: object, read: object, written: object = None) -> int | None:
     return None if known is None else max(0, known - (count(read) or 0) - (count(written) or 0))
 
 
+def since(whole: Usage, before: Usage) -> Usage:
+    """What of a session's whole usage came after what it had used `before`. Where the whole is less than that, it
+    is no session's: then it is the run's own.
+    """
+    if whole.tokens is None or before.tokens is None or whole.tokens < before.tokens:
+        return whole
+    return Usage(
+        _less(whole.input_tokens, before.input_tokens),
+        _less(whole.output_tokens, before.output_tokens),
+        _less(whole.cache_read_tokens, before.cache_read_tokens),
+        _less(whole.cache_write_tokens, before.cache_write_tokens),
+    )
+
+
+def _less(whole: int | None, part: int | None) -> int | None:
+    return None if whole is None else max(0, whole - (part or 0))
+
+
 def describe(usage: Usage) -> str:
     """`3928 tokens in, 28 out, 0.0503 USD`, with what is known of it."""
     taken = total((usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens))

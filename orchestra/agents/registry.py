@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from orchestra.agents.claude_code import ClaudeCodeAgent
 from orchestra.agents.codex import CodexAgent
 from orchestra.agents.command import CommandAgent
+from orchestra.agents.copilot import CopilotAgent
+from orchestra.agents.gemini import GeminiAgent
+from orchestra.agents.opencode import OpenCodeAgent
+from orchestra.agents.qwen import QwenAgent
 from orchestra.agents.script import ScriptAgent
 from orchestra.model.agents import Agent
 from orchestra.model.tasks import AgentSpec
@@ -12,18 +18,22 @@ from orchestra.model.tasks import AgentSpec
 DEFAULTS = (AgentSpec("claude-code", "claude-code"), AgentSpec("codex", "codex"))
 """The agents that may serve unasked, best first. `command` and `script` never do: they run what they are given."""
 
+ADAPTERS: Mapping[str, Callable[[AgentSpec], Agent]] = {
+    "claude-code": ClaudeCodeAgent,
+    "codex": CodexAgent,
+    "gemini": GeminiAgent,
+    "opencode": OpenCodeAgent,
+    "qwen": QwenAgent,
+    "copilot": CopilotAgent,
+    "command": CommandAgent,
+    "script": ScriptAgent,
+}
+"""What makes the adapter of each kind that comes with orchestra."""
+
 
 def make_agent(spec: AgentSpec) -> Agent:
     """The adapter for an agent of the manifest."""
-    match spec.kind:
-        case "claude-code":
-            return ClaudeCodeAgent(spec)
-        case "codex":
-            return CodexAgent(spec)
-        case "command":
-            return CommandAgent(spec)
-        case _:
-            return ScriptAgent(spec)
+    return ADAPTERS[spec.kind](spec)
 
 
 def default_agent() -> AgentSpec | None:

@@ -65,9 +65,10 @@ def trouble(message: str) -> Trouble:
     if status in (400, 401, 402, 403, 404, 405, 422):
         return Trouble(Fault.ENVIRONMENT)
     # "Check your plan" is also said where the minute's share is used up: then it says when to come again.
-    if _PAID_UP.search(message) and wait is None:
+    used_up = _PAID_UP.search(message) is not None
+    if used_up and wait is None:
         return Trouble(Fault.ENVIRONMENT)
-    if status in (429, 529) or _THROTTLED.search(message):
+    if used_up or status in (429, 529) or _THROTTLED.search(message):
         return Trouble(Fault.ENVIRONMENT, transient=True, throttled=True, wait_s=wait)
     if status is None and _NO_ACCESS.search(message):
         return Trouble(Fault.ENVIRONMENT)

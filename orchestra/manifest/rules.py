@@ -27,9 +27,14 @@ if TYPE_CHECKING:
     # Names of agents are looked at in every load, and this import would bring yaml along.
     from orchestra.manifest.document import Document
 
+_PROGRAM = frozenset(("kind", "env", "model", "command", "args", "permissions"))
 _OPTIONS = {
-    "claude-code": frozenset(("kind", "env", "model", "command", "args", "permissions", "max_turns")),
-    "codex": frozenset(("kind", "env", "model", "command", "args", "permissions")),
+    "claude-code": _PROGRAM | {"max_turns"},
+    "codex": _PROGRAM,
+    "gemini": _PROGRAM,
+    "opencode": _PROGRAM,
+    "qwen": _PROGRAM | {"max_turns"},
+    "copilot": _PROGRAM,
     "command": frozenset(("kind", "env", "command", "args")),
     "script": frozenset(("kind", "env")),
 }

@@ -13,6 +13,7 @@ import pytest
 
 from orchestra.manifest.cache import KEPT, Cache, stamp
 from orchestra.manifest.load import load
+from orchestra.manifest.shape import BUILT_IN_AGENTS
 from orchestra.model.errors import Place
 from orchestra.model.tasks import AgentSpec, Claims, Integrate, Manifest, Worktrees
 
@@ -55,9 +56,7 @@ def check_whole(loaded: Manifest) -> None:
     assert loaded.integrate == Integrate(None, "pytest -q", "user")
     assert loaded.allow_protected == ()
     assert dict(loaded.agents) == {
-        "claude-code": AgentSpec("claude-code", "claude-code"),
-        "codex": AgentSpec("codex", "codex"),
-        "script": AgentSpec("script", "script"),
+        **{kind: AgentSpec(kind, kind) for kind in BUILT_IN_AGENTS},
         "claude": AgentSpec("claude", "claude-code", "sonnet", passes=("ANTHROPIC_API_KEY",), max_turns=80),
         "local": AgentSpec(
             "local",
@@ -167,10 +166,8 @@ class TestAgents:
     def test_a_name_that_nobody_bears(self, tmp_path: Path) -> None:
         error = refusal(tmp_path, "agents: {mine: {kind: script}}", agent="mien")
         assert str(error) == "there is no agent `mien`"
-        assert (
-            error.hint
-            == "did you mean `mine`? what can be written here: `mine`, `claude-code`, `codex`, `script`"
-        )
+        assert error.hint is not None
+        assert error.hint.startswith("did you mean `mine`? what can be written here: `mine`, `claude-code`")
         assert "needs a description" in refusal(tmp_path, "", agent="command").message
 
     def test_a_description_stands_before_the_kind_of_that_name(self, tmp_path: Path) -> None:

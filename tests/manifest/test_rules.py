@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestra.manifest.problems import listing
+from orchestra.manifest.shape import BUILT_IN_AGENTS
 from orchestra.manifest.values import name_fault, name_fold, seconds, task_name, unknown_placeholder
 
 from .kit import manifest, refusal
@@ -103,12 +105,12 @@ REFUSED = [
     (
         "agents: {a: {kind: codex, max_turns: 5}}",
         "2:27: `max_turns` has no effect",
-        "belongs to `claude-code`",
+        "belongs to `claude-code`, `qwen`",
     ),
     (
         "agents: {local: {kind: script}}\ndefaults: {agent: locl}",
         "3:19: there is no agent `locl`",
-        "did you mean `local`? what can be written here: `local`, `claude-code`, `codex`, `script`",
+        "did you mean `local`? what can be written here: `local`, `claude-code`, `codex`, `gemini`, ",
     ),
     ("tasks: {a: {prompt: a.md, agent: zzz}}", "2:34: there is no agent `zzz`", "`claude-code`, `codex`"),
     ("tasks: {a: {prompt: a.md, agent: command}}", "2:34: the agent `command` needs a desc", "kind: command"),
@@ -182,7 +184,7 @@ def test_what_looks_like_it_is_accepted(text: str, tmp_path: Path) -> None:
 
 def test_a_suggestion_is_made_only_where_something_is_near(tmp_path: Path) -> None:
     error = refusal(tmp_path, "defaults: {agent: zzz}")
-    assert error.hint == "what can be written here: `claude-code`, `codex`, `script`"
+    assert error.hint == f"what can be written here: {listing(BUILT_IN_AGENTS)}"
 
 
 def test_where_what_is_allowed_is_wrong_nothing_follows_from_it(tmp_path: Path) -> None:
