@@ -22,6 +22,7 @@ from orchestra.model.events import (
     BuildFinished,
     BuildStarted,
     Event,
+    LimitChanged,
     Notice,
     PhaseStarted,
     TaskDecided,
@@ -32,7 +33,7 @@ from orchestra.model.events import (
 )
 from orchestra.model.freshness import State
 
-_UNRECORDED = (AgentDid, Notice, PhaseStarted)
+_UNRECORDED = (AgentDid, LimitChanged, Notice, PhaseStarted)
 # With these a build has begun to do something: until then it may turn out to have nothing to do.
 _BEGIN = (AttemptStarted, VerifyStarted, TaskLanded, TaskUnchanged, BranchAdvanced)
 # Nobody waits to read these: they go with what comes next.

@@ -132,6 +132,19 @@ class AttemptFinished(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LimitChanged(Event):
+    """The service of some agents limits how much it may be asked: at most `window` attempts at once, and none starts
+    before `until` (seconds since the epoch, None: no such moment). The agents share `provider` and who pays.
+    """
+
+    name: ClassVar[str] = "limit_changed"
+    agents: tuple[str, ...]
+    provider: str
+    window: int
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class VerifyStarted(Event):
     """A commit is being verified; `task` is whose result it holds, None for the base of the build."""
 
@@ -253,12 +266,15 @@ class TaskFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class TaskSkipped(Event):
-    """A task was not attempted, because of `because` (a task that it needs) or an interrupt."""
+    """A task was not attempted (not again), because of `because` (a task that it needs), an interrupt or a limit;
+    `hint` is what to type about it.
+    """
 
     name: ClassVar[str] = "task_skipped"
     task: str
     why: str
     because: str | None = None
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,8 +305,8 @@ class BuildFinished(Event):
     """The build is over. `tasks` gives each selected task its one final outcome.
 
     `ran` counts attempts started; `wall_s` is the build's own time, `sequential_s` the sum of its attempts'
-    seconds, `speedup` the one over the other (None where nothing ran); `usd` and `tokens` are None where
-    unknown.
+    seconds, `speedup` the one over the other (None where nothing ran); `usd` and `tokens` are what is known, None
+    where nothing is: so many attempts that may have cost something did not tell it (`unpriced`, `uncounted`).
     """
 
     name: ClassVar[str] = "build_finished"
@@ -315,6 +331,8 @@ class BuildFinished(Event):
     tip: str
     adopted: int = 0
     reverted: int = 0
+    unpriced: int = 0
+    uncounted: int = 0
 
 
 def to_json(event: Event) -> dict[str, Any]:

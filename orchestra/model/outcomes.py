@@ -138,7 +138,8 @@ class Wait:
     """Why a task did not start earlier: the cause, seconds, and the task waited for where it is one.
 
     `cause`: needs, write-read, write-write (another task goes before it), verify (the base was being verified),
-    slot (as many ran as may), retry (the last attempt failed for a reason that may pass), alone (it runs by itself).
+    slot (as many ran as may), retry (the last attempt failed for a reason that may pass), alone (it runs by itself),
+    rate (its agent's service limits requests), budget (what is left of one is reserved), machine (it is busy).
     """
 
     cause: str

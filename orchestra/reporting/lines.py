@@ -7,6 +7,7 @@ the events; what is foreign passes through `clean`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, tzinfo
 
 from orchestra.model.agents import AgentEvent
 from orchestra.model.events import (
@@ -19,6 +20,7 @@ from orchestra.model.events import (
     BuildFinished,
     BuildStarted,
     Event,
+    LimitChanged,
     Notice,
     PhaseStarted,
     TaskAgain,
@@ -64,8 +66,17 @@ class PlainLines:
     another's (`SummaryCollector`).
     """
 
-    def __init__(self, write: Callable[[str], None], *, color: bool = False, verbosity: int = NORMAL) -> None:
+    def __init__(
+        self,
+        write: Callable[[str], None],
+        *,
+        color: bool = False,
+        verbosity: int = NORMAL,
+        zone: tzinfo | None = None,
+    ) -> None:
+        """`zone` is that of times of day, by default the local one."""
         self._write = write
+        self._zone = zone
         self._color = color
         self._verbosity = verbosity
         self._began: float | None = None
@@ -74,6 +85,7 @@ class PlainLines:
         self._width = 0
         self._seconds: dict[str, float] = {}
         self._fresh: set[str] = set()
+        self._limits: dict[tuple[str, ...], LimitChanged] = {}
 
     def notify(self, event: Event) -> None:
         """Write what there is to say about one event."""
@@ -86,6 +98,8 @@ class PlainLines:
                 self._seconds.clear()
             case Notice() | BranchAdvanced() | BranchBehind():
                 self._about_build(event)
+            case LimitChanged():
+                self._about_limit(event)
             case VerifyStarted() | VerifyFinished():
                 self._about_verification(event)
             case AttemptStarted() | AttemptSlot() | PhaseStarted() | AgentDid() | AttemptFinished():
@@ -111,6 +125,14 @@ class PlainLines:
                 which = branch_words(event.branch) if event.branch is not None else "HEAD"
                 parked = f"{short(event.tip)} is on {branch_words(event.parked)}"
                 self._put(QUIET, event, "behind", Style.WARN, f"{which}  {one_line(event.why)}; {parked}")
+
+    def _about_limit(self, event: LimitChanged) -> None:
+        """What a service allows: told to all where it allows less, or keeps waiting those who asked again in vain."""
+        last = self._limits.get(event.agents)
+        self._limits[event.agents] = event
+        waits = last is None or last.until is None or last.until <= event.time or event.window < last.window
+        level = NORMAL if event.until is not None and waits else VERBOSE
+        self._put(level, event, "limit", Style.WARN, limit_words(event, self._zone))
 
     def _about_verification(self, event: VerifyStarted | VerifyFinished) -> None:
         who = event.task if event.task is not None else _BASE if event.commit == self._base else _TIP
@@ -241,6 +263,27 @@ def elapsed(seconds: float) -> str:
     whole = int(max(seconds, 0.0))
     minutes = f"{whole // 60 % 60:02d}:{whole % 60:02d}"
     return f"{whole // 3600}:{minutes}" if whole >= 3600 else minutes
+
+
+def limit_words(event: LimitChanged, zone: tzinfo | None = None) -> str:
+    """A rate limit in words: `claude: rate limited, next start at 14:05, then 2 at once`."""
+    who = listing(event.agents, 3) or one_line(event.provider) or "agents"
+    at_once = "one at a time" if event.window == 1 else f"up to {event.window:,} at once"
+    if event.until is None:
+        return f"{who}: {at_once} again"
+    return f"{who}: rate limited, next start {_time_of_day(event.until, event.time, zone)}, then {at_once}"
+
+
+def _time_of_day(moment: float, now: float, zone: tzinfo | None) -> str:
+    """When something will be: `at 14:05`, to the second where it is near, with the day where it is another."""
+    try:
+        then, today = datetime.fromtimestamp(moment, zone), datetime.fromtimestamp(now, zone)
+    except (OverflowError, ValueError, OSError):
+        return f"in {duration(moment - now)}"  # a clock gone astray
+    if then.date() != today.date():
+        return f"on {then:%Y-%m-%d} at {then:%H:%M}"
+    # Cut to minutes, a moment that is near would seem to have passed.
+    return f"at {then:%H:%M:%S}" if moment - now < 600 else f"at {then:%H:%M}"
 
 
 def agent_words(event: AgentEvent) -> str:

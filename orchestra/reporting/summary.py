@@ -233,6 +233,9 @@ class SummaryCollector:
         lines: list[str] = []
         for cause, names in groups.items():
             lines += _named("skipped", names, Style.WARN, color, f" ({cause})" if cause else "")
+            events = (self._seen.skipped.get(task) for task in names)
+            hints = dict.fromkeys(event.hint for event in events if event is not None and event.hint)
+            lines += [f"  next:  {one_line(hint)}" for hint in hints]
         return lines + _named("interrupted", _tasks(finished, Final.INTERRUPTED), Style.WARN, color)
 
     def _cause(self, task: str, finished: BuildFinished) -> str:
@@ -331,10 +334,15 @@ def _became(final: Final) -> str:
 def _usage_words(event: BuildFinished) -> list[str]:
     known = []
     if event.tokens is not None:
-        known.append(count(event.tokens, "token"))
+        known.append(_at_least(count(event.tokens, "token"), event.uncounted, "none"))
     if event.usd is not None:
-        known.append(money(event.usd))
+        known.append(_at_least(money(event.usd), event.unpriced, "no cost"))
     return [_label("used", Style.NONE, False) + ", ".join(known)] if known else []
+
+
+def _at_least(amount: str, unknown: int, what: str) -> str:
+    """A sum in words: that it is one only of what is known, where that is so."""
+    return f"at least {amount} ({count(unknown, 'attempt')} told {what})" if unknown else amount
 
 
 def _behind_words(event: BranchBehind, color: bool) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from orchestra.model.events import (
     BuildFinished,
     BuildStarted,
     Event,
+    LimitChanged,
     Notice,
     TaskAgain,
     TaskDecided,
@@ -68,6 +71,7 @@ ONLY_VERBOSE = """\
 [00:00] agent     alpha    Edit src/a.py
 [00:00] agent     alpha    says: Done.
 [00:01] ended     noop     no-change  1.0 s
+[00:01] limit     script: up to 3 at once again
 [00:02] ended     alpha    success  2.1 s
 [00:02] advanced  main  0a1b2c3 → 1a2b3c4
 [00:02] ended     beta     success  2.2 s
@@ -158,6 +162,44 @@ def test_a_verification_of_no_task_is_of_the_base_or_of_a_later_tip() -> None:
     base, tip = (VerifyFinished(T, B, commit, False, False, 1.0) for commit in (C0, C1))
     assert "red       (base)   0a1b2c3 fails" in read([START, base])
     assert "red       (tip)    1a2b3c4 fails" in read([START, tip])
+
+
+def limited(at: float, window: int, until: float | None, *agents: str) -> LimitChanged:
+    moment = None if until is None else T + until
+    return LimitChanged(T + at, B, agents or ("claude",), "anthropic", window, moment)
+
+
+def limits(*events: LimitChanged, verbosity: int = 0) -> list[str]:
+    """The lines about these, of a build that began at 13:46:40."""
+    lines: list[str] = []
+    listener = PlainLines(lines.append, verbosity=verbosity, zone=UTC)
+    for event in (START, *events):
+        listener.notify(event)
+    return [line.split("limit     ")[1].rstrip() for line in lines]
+
+
+def test_a_rate_limit_says_until_when() -> None:
+    assert limits(limited(0, 2, 30.0)) == [
+        "claude: rate limited, next start at 13:47:10, then up to 2 at once"
+    ]
+    assert limits(limited(0, 1, 1100.0, "a", "b")) == [
+        "a, b: rate limited, next start at 14:05, then one at a time"
+    ]
+    assert limits(limited(0, 1, 86400.0)) == [
+        "claude: rate limited, next start on 1970-01-13 at 13:46, then one at a time"
+    ]
+    assert "next start in" in limits(limited(0, 1, 1e18))[0]
+
+
+def test_a_rate_limit_is_told_once_and_again_where_it_gets_worse_or_comes_back() -> None:
+    first, longer = limited(0, 2, 30.0), limited(1, 2, 40.0)
+    worse, back = limited(2, 1, 40.0), limited(41, 1, 60.0)
+    over = limited(70, 2, None)
+    assert len(limits(first, longer)) == 1 and len(limits(first, longer, verbosity=1)) == 2
+    assert len(limits(first, worse)) == 2 and len(limits(worse, back)) == 2
+    assert limits(over) == [] and limits(over, verbosity=1) == ["claude: up to 2 at once again"]
+    # What holds for one says nothing of another.
+    assert len(limits(first, limited(1, 2, 40.0, "other"))) == 2
 
 
 def test_long_names_are_cut_and_the_column_is_no_wider() -> None:

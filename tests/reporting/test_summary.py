@@ -212,6 +212,36 @@ def test_names_are_quoted_where_a_shell_needs_it() -> None:
     assert "next:  orchestra build 'a b'" in summary(START, failed, finish({"a b": Final.FAILED}))
 
 
+def test_what_a_budget_left_out_says_what_to_type() -> None:
+    why, hint = "the build's budget of 2 USD is used up: 2.10 spent", "orchestra build (--budget USD sets it)"
+    events = [
+        TaskSkipped(T, B, "a", why, hint=hint),
+        TaskSkipped(T, B, "b", "needs a, which was skipped", "a"),
+        TaskSkipped(T, B, "c", why, hint=hint),
+    ]
+    finished = finish({"a": Final.SKIPPED, "b": Final.SKIPPED, "c": Final.SKIPPED}, ran=1, ok=False)
+    lines = summary(START, *events, finished).splitlines()
+    at = lines.index(f"skipped       a, b, c ({why})")
+    assert lines[at + 1] == f"  next:  {hint}"
+
+
+@pytest.mark.parametrize(
+    ("usd", "unpriced", "tokens", "uncounted", "words"),
+    [
+        (3.1, 2, 12_000, 0, "12,000 tokens, at least $3.10 (2 attempts told no cost)"),
+        (3.1, 0, 12_000, 1, "at least 12,000 tokens (1 attempt told none), $3.10"),
+        (None, 3, None, 3, None),
+    ],
+)
+def test_sums_say_what_they_lack(
+    usd: float | None, unpriced: int, tokens: int | None, uncounted: int, words: str | None
+) -> None:
+    finished = finish({"a": Final.LANDED}, ran=3)
+    finished = replace(finished, usd=usd, unpriced=unpriced, tokens=tokens, uncounted=uncounted)
+    found = [line for line in summary(START, finished).splitlines() if line.startswith("used")]
+    assert found == ([] if words is None else [f"used          {words}"])
+
+
 def test_skipped_tasks_are_grouped_by_the_first_cause() -> None:
     skips = [
         TaskSkipped(T, B, "b", "needs a, which failed", "a"),
