@@ -297,9 +297,18 @@ _SETTLED = (
     _VIEWS[0].replace("b.rejected, b.skipped,", "b.rejected, b.skipped, b.adopted, b.reverted,"),
 )
 
+_LACKING = (
+    # Of how many attempts that asked a service nobody knows what they cost or used: `usd` and `tokens` lack them.
+    "ALTER TABLE builds ADD COLUMN unpriced INTEGER",
+    "ALTER TABLE builds ADD COLUMN uncounted INTEGER",
+    "DROP VIEW build_view",
+    _SETTLED[-1].replace("b.usd, b.tokens,", "b.usd, b.unpriced, b.tokens, b.uncounted,"),
+)
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration("0001_first", _TABLES + _VIEWS),
     Migration("0002_adopted_and_reverted", _SETTLED),
+    Migration("0003_unpriced_and_uncounted", _LACKING),
 )
 """All changes of the schema, oldest first. One that was released never changes: add another."""
 

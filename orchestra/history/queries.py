@@ -281,6 +281,11 @@ def _texts(history: History, sql: str, *values: object) -> list[str]:
     return [next(iter(row.values())) for row in _rows(history, sql, *values)]
 
 
+def ask(history: History, sql: str, *values: object) -> list[dict[str, Any]]:
+    """The rows of one question, by column name."""
+    return list(_rows(history, sql, *values))
+
+
 def _rows(history: History, sql: str, *values: object) -> Iterator[dict[str, Any]]:
     try:
         yield from rows(history.connection, sql, *values)

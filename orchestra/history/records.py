@@ -15,8 +15,8 @@ from orchestra.model.outcomes import Phase, Usage, Wait
 class BuildRecord:
     """One build. What `finished` and the counts say is None where it never told its end.
 
-    `closed` is when orchestra closed it unfinished; `pid` is the process
-    that recorded it; `selected` how many tasks were.
+    `closed` is when orchestra closed it unfinished; `pid` is the process that recorded it; `selected` how many
+    tasks were. `usd` and `tokens` are what is known: they lack `unpriced` and `uncounted` attempts.
     """
 
     build: str
@@ -49,6 +49,8 @@ class BuildRecord:
     tip: str | None
     adopted: int | None
     reverted: int | None
+    unpriced: int | None
+    uncounted: int | None
 
     @property
     def state(self) -> str:

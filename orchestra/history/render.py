@@ -43,7 +43,7 @@ def render_builds(builds: Sequence[BuildRecord], *, now: float, zone: tzinfo | N
                 outcome_of(build),
                 duration(build.wall_s) if build.finished is not None else "",
                 f"{build.speedup:.1f}×" if build.speedup is not None else "",
-                *([money(build.usd) if build.ran else ""] if costs else []),
+                *([_cost(build) if build.ran else ""] if costs else []),
             ]
         )
     return _table(lines)
@@ -144,10 +144,15 @@ def _sums(build: BuildRecord) -> str:
     if build.speedup is not None:
         words += f", one after another {duration(build.sequential_s)} ({build.speedup:.1f}×)"
     if build.usd is not None:
-        words += f", {money(build.usd)}"
+        words += f", {_cost(build)}"
     if build.tokens is not None:
-        words += f", {build.tokens:,} tokens"
+        words += f", {'≥' if build.uncounted else ''}{build.tokens:,} tokens"
     return words
+
+
+def _cost(build: BuildRecord) -> str:
+    """What a build cost, or at least did: `≥$0.25` where not every attempt told it."""
+    return f"{'≥' if build.usd is not None and build.unpriced else ''}{money(build.usd)}"
 
 
 def _task_line(task: TaskRecord, costs: bool) -> list[str]:

@@ -121,7 +121,7 @@ class Writer:
         names = (
             *("ok", "advanced", "interrupted", "ran", "replayed", "fresh", "landed", "no_change", "passed"),
             *("failed", "rejected", "skipped", "wall_s", "sequential_s", "speedup", "usd", "tokens", "tip"),
-            *("adopted", "reverted"),
+            *("adopted", "reverted", "unpriced", "uncounted"),
         )
         self._do(
             f"UPDATE builds SET finished = ?, {', '.join(f'{name} = ?' for name in names)} WHERE build = ?",

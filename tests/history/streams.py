@@ -317,7 +317,8 @@ def builds(draw: DrawFn, build: str = "b1") -> list[Event]:
     if draw(st.booleans()):
         done = finished(build)
         counts = {
-            name: draw(st.integers(0, 10**6)) for name in ("ran", "replayed", "fresh", "landed", "failed")
+            name: draw(st.integers(0, 10**6))
+            for name in ("ran", "replayed", "fresh", "landed", "failed", "unpriced", "uncounted")
         }
         usd = draw(dollars())
         events.append(

@@ -227,6 +227,7 @@ def test_what_was_notified_is_what_is_found(tmp_path: Path, events: list[Event])
                 "failed",
             ),
             *("rejected", "skipped", "wall_s", "sequential_s", "speedup", "usd", "tokens", "tip"),
+            *("unpriced", "uncounted"),
         ):
             value = getattr(done, name) if done else None
             assert getattr(detail.build, name) == (value if isinstance(value, str) else known(value)), name

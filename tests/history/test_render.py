@@ -181,6 +181,13 @@ def test_a_part_of_the_cost_is_not_told_as_the_whole(path: Path, history: Histor
     assert "  ≥$0.25  " in render_build(read_build(history, "b1"), now=NOW)
 
 
+def test_sums_of_a_build_that_lack_attempts_say_so(path: Path, history: History) -> None:
+    lacking = replace(finished(alpha=Final.LANDED), unpriced=1, uncounted=2)
+    record(path, (started(), *attempt(), landed(), lacking))
+    assert ", ≥$0.25, ≥1,200 tokens" in render_build(read_build(history, "b1"), now=NOW)
+    assert "≥$0.25" in render_builds(read_builds(history), now=NOW)
+
+
 def test_costs_that_nobody_knows_take_no_column(path: Path, history: History) -> None:
     events = [
         replace(event, usage=Usage()) if isinstance(event, AttemptFinished) else event for event in attempt()
