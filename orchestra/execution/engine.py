@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from orchestra.execution.admission import Admission, Go, Hold, Leave
 from orchestra.execution.deciding import Decider
+from orchestra.execution.replaying import Replayer
 from orchestra.execution.settling import Settler
 from orchestra.execution.tally import Tally
 from orchestra.integration.branch import Branch, Target
 from orchestra.integration.integrator import Integrator
-from orchestra.integration.landing import Candidate
 from orchestra.integration.line import Line
 from orchestra.integration.refs import captured_ref
-from orchestra.integration.replay import Replay, Replays, Restore
+from orchestra.integration.replay import Replays
 from orchestra.integration.verify import Verdict, Verifier
 from orchestra.model.events import (
     AgentDid,
@@ -28,11 +29,11 @@ from orchestra.model.events import (
     Event,
     Notice,
     PhaseStarted,
-    TaskReplayed,
 )
 from orchestra.model.freshness import Decision
 from orchestra.model.graph import Graph
-from orchestra.model.outcomes import Final, Outcome, Wait
+from orchestra.model.means import Means
+from orchestra.model.outcomes import Final
 from orchestra.model.ports import (
     AgentSaid,
     AttemptEnded,
@@ -88,9 +89,11 @@ class Engine:
         clock: Clock,
         listeners: Sequence[Listener],
         preflight: Callable[[frozenset[str]], None] = lambda stale: None,
+        means: Means | None = None,
     ) -> None:
         """`preflight` is called once, before anything starts, with the tasks that may come to run; it raises
-        OrchestraError where nothing may start.
+        OrchestraError where nothing may start. `means` are what decides how much may run at once; without them only
+        the number of attempts does.
         """
         self._order = order
         self._git = git
@@ -125,8 +128,10 @@ class Engine:
             forced=order.forced,
             wanted=order.named | order.forced,
         )
-        self._replays = Replays(git, self._line, order.manifest)
         self._tally = Tally()
+        self._admission = Admission(
+            order.manifest, order.jobs, means or Means(), clock, order.build, self._emit
+        )
         self._settler = Settler(
             self._board,
             git,
@@ -135,8 +140,21 @@ class Engine:
             order.build,
             self._emit,
             self._tally,
+            self._admission,
             integrate=order.manifest.integrate,
             fail_fast=order.fail_fast,
+        )
+        self._replayer = Replayer(
+            Replays(git, self._line, order.manifest),
+            self._decider.forced,
+            order.graph,
+            self._board,
+            self._line,
+            self._integrator,
+            self._settler,
+            clock,
+            order.build,
+            self._emit,
         )
         self._attempts: dict[str, tuple[Card, AttemptOrder, float]] = {}
         self._began = clock.monotonic()
@@ -173,7 +191,8 @@ class Engine:
                     continue
                 if self._integrator.finish():
                     break
-            for happening in self._executor.poll(self._board.wakes_at(self._now())):
+            until = self._admission.wakes_at(self._board.wakes_at(self._now()))
+            for happening in self._executor.poll(until):
                 self._take(happening)
         return self._finish()
 
@@ -272,10 +291,8 @@ class Engine:
                 if self._settler.halted is None:
                     return
                 continue
-            card = self._board.startable(self._order.jobs, self._now())
-            if card is None:
+            if not self._start_next():
                 return
-            self._start_one(card)
 
     def _open_gate(self) -> bool:
         """Before the first start: preflight, and the project's verification on the base."""
@@ -315,22 +332,43 @@ class Engine:
                 "make it pass on the branch first, or mend `integrate.verify` in orchestra.yaml",
             )
 
-    def _start_one(self, card: Card) -> None:
-        self._branch.follow()
-        # Others landed or passed since: decide once more, from the exact commit at which the worktree will stand.
-        decision = self._decider.decide(card.name)
-        if self._settle_decided(card, decision) or self._replay(card, decision):
-            self._decide()
-            return
+    def _start_next(self) -> bool:
+        """Start, settle or leave out the first of the tasks whose turn it is; False where all of them have to wait."""
+        cards = self._board.startable(self._order.jobs, self._now())
+        verdicts = self._admission.look(self._graph.task(card.name) for card in cards)
+        for card, verdict in zip(cards, verdicts, strict=True):
+            if isinstance(verdict, Hold):
+                self._board.hold(card, verdict.cause, verdict.until, at=self._now())
+                if card.looked:
+                    continue
+                # What need not run at all need not wait either; once is enough to look.
+                card.looked = True
+            self._branch.follow()
+            # Others landed or passed since: decide once more, from the exact commit at which the worktree will stand.
+            decision = self._decider.decide(card.name)
+            if self._settle_decided(card, decision) or self._replayer.replay(card, decision):
+                self._decide()
+                return True
+            match verdict:
+                case Leave(why, hint):
+                    self._settler.skip(card, why, None, hint)
+                    self._decide()
+                    return True
+                case Go(usd):
+                    self._start_one(card, decision, usd)
+                    return True
+        return False
+
+    def _start_one(self, card: Card, decision: Decision, usd: float | None) -> None:
         card.attempts += 1
         self._tally.ran += 1
         build = self._order.build
         attempt = f"{build}-{self._tally.ran}"
         task = self._graph.task(card.name)
         keep = captured_ref(decision.attempted.key, attempt)
-        order = AttemptOrder(attempt, task, card.attempts, self._line.tip, keep, card.told, card.unmerged)
-        waited = self._now() - card.queued_at
-        waits = (*card.waits, *((Wait("alone" if card.alone else "slot", waited),) if waited > 0 else ()))
+        order = AttemptOrder(
+            attempt, task, card.attempts, self._line.tip, keep, card.told, unmerged=card.unmerged, usd=usd
+        )
         self._emit(
             AttemptStarted(
                 self._clock.now(),
@@ -342,35 +380,13 @@ class Engine:
                 order.base,
                 decision.key,
                 decision.reasons,
-                waits,
+                self._board.waits(card, at=self._now()),
             )
         )
         self._board.move(card, Stage.RUNNING, at=self._now())
         self._attempts[attempt] = (card, order, self._now())
+        self._admission.started(order)
         self._executor.start(order)
-
-    def _replay(self, card: Card, decision: Decision) -> bool:
-        """Let a kept result of the same key stand for an attempt; True where there is one."""
-        if card.name in self._decider.forced or card.attempts or card.replayed:
-            return False
-        task = self._graph.task(card.name)
-        match self._replays.find(task, decision):
-            case Restore() as found:
-                self._settler.restore(card, task, decision, found)
-            case Replay() as kept:
-                card.replayed = True
-                why = "cut off before it landed" if kept.cut_off else "attempted in this very state before"
-                now = self._clock.now()
-                self._emit(TaskReplayed(now, self._order.build, card.name, kept.attempt, kept.result, why))
-                self._board.move(card, Stage.LANDING, at=self._now())
-                ended = AttemptEnded(
-                    kept.attempt, Outcome.SUCCESS, result=kept.result, summary=kept.summary, told=True
-                )
-                tip = self._line.tip
-                self._integrator.submit(Candidate(task, decision, kept.base, ended, tip, replayed=True))
-            case None:
-                return False
-        return True
 
     # --- what happens ----------------------------------------------------------------------------------------
 
@@ -383,6 +399,7 @@ class Engine:
                 self._emit(PhaseStarted(now, build, self._attempts[attempt][0].name, attempt, phase))
             case AgentSaid(attempt, event):
                 self._emit(AgentDid(now, build, self._attempts[attempt][0].name, attempt, event))
+                self._admission.heard(attempt, event)
             case AttemptEnded():
                 self._attempt_ended(happening)
             case VerifyEnded():
@@ -403,6 +420,7 @@ class Engine:
 
     def _attempt_ended(self, ended: AttemptEnded) -> None:
         card, order, started = self._attempts.pop(ended.attempt)
+        ended = self._admission.ended(ended.attempt, ended)
         candidate = self._settler.attempt_ended(card, order, ended, self._now() - started)
         if candidate is not None:
             self._integrator.submit(candidate)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from orchestra.execution.policy import Again, after_conflict, after_red, retry_delay
+from orchestra.execution.admission import Admission, Repeat
+from orchestra.execution.policy import Again, after_conflict, after_red
 from orchestra.execution.tally import Tally
 from orchestra.integration.integrator import Fate, Landed, Red, Refused, Spoiled, Unjudged, Unmergeable
 from orchestra.integration.landing import Candidate
@@ -45,6 +46,7 @@ class Settler:
         build: str,
         emit: Callable[[Event], None],
         tally: Tally,
+        admission: Admission,
         *,
         integrate: Integrate,
         fail_fast: bool,
@@ -56,6 +58,7 @@ class Settler:
         self._build = build
         self._emit = emit
         self._tally = tally
+        self._admission = admission
         self._verify = integrate.verify or ""
         self._fail_fast = fail_fast
         self._on_conflict = integrate.on_conflict
@@ -67,10 +70,10 @@ class Settler:
         card.unmerged = None
         self._board.move(card, Stage.SETTLED, at=self._clock.monotonic(), final=final)
 
-    def skip(self, card: Card, why: str, because: str | None) -> None:
-        """Settle a task that will not be attempted."""
+    def skip(self, card: Card, why: str, because: str | None, hint: str | None = None) -> None:
+        """Settle a task that will not be attempted; `hint` is what to type about it."""
         self.settle(card, Final.SKIPPED)
-        self._emit(TaskSkipped(self._clock.now(), self._build, card.name, why, because))
+        self._emit(TaskSkipped(self._clock.now(), self._build, card.name, why, because, hint))
 
     def stop_before_start(self, card: Card) -> None:
         """Settle a task that would have started if the build had not been stopped."""
@@ -83,7 +86,8 @@ class Settler:
         self, card: Card, order: AttemptOrder, ended: AttemptEnded, seconds: float
     ) -> Candidate | None:
         """Take the end of an attempt; gives the result that is to land, if there is one."""
-        self._tally.attempt(seconds, ended.usage)
+        asked = self._admission.asks_service(order.task) and ended.outcome is not Outcome.NOT_STARTED
+        self._tally.attempt(seconds, ended.usage, asked=asked)
         self._emit(
             AttemptFinished(
                 self._clock.now(),
@@ -113,8 +117,8 @@ class Settler:
             self._unchanged(card, order, ended.result)
         elif ended.outcome is Outcome.INTERRUPTED:
             self.settle(card, Final.INTERRUPTED)
-        elif self._may_retry(card, order, ended):
-            self._retry(card, ended)
+        elif isinstance(again := self._repeat(card, order, ended, seconds), Repeat):
+            self._retry(card, ended, again, seconds)
         else:
             self.settle(card, Final.FAILED)
             self._emit(
@@ -124,7 +128,7 @@ class Settler:
                     card.name,
                     ended.attempt,
                     ended.outcome,
-                    ended.detail,
+                    f"{ended.detail or ended.outcome}; {again}" if again else ended.detail,
                     ended.tail,
                     ended.log,
                 )
@@ -132,17 +136,23 @@ class Settler:
             self._failed_fast(card)
         return None
 
-    def _may_retry(self, card: Card, order: AttemptOrder, ended: AttemptEnded) -> bool:
-        stopped = self.interrupted or self.halted is not None
-        return ended.transient and card.retries < order.task.retries and not stopped
+    def _repeat(
+        self, card: Card, order: AttemptOrder, ended: AttemptEnded, seconds: float
+    ) -> Repeat | str | None:
+        if self.interrupted or self.halted is not None:
+            return None
+        return self._admission.repeat(card, order.task, ended, seconds)
 
-    def _retry(self, card: Card, ended: AttemptEnded) -> None:
+    def _retry(self, card: Card, ended: AttemptEnded, again: Repeat, seconds: float) -> None:
         """Queue a task again whose attempt failed for a reason that may pass; it holds no slot meanwhile."""
-        card.retries += 1
-        delay = retry_delay(card.retries, ended.attempt, ended.retry_after)
+        delay = again.delay
+        if again.cause == "rate":
+            card.throttled_s += seconds + delay
+        else:
+            card.retries += 1
         now = self._clock.monotonic()
         card.not_before = now + delay
-        card.waits = [Wait("retry", delay)]
+        card.waits = [Wait(again.cause, delay)]
         why = ended.detail or str(ended.outcome)
         self._emit(TaskAgain(self._clock.now(), self._build, card.name, ended.attempt, why, delay_s=delay))
         self._board.move(card, Stage.QUEUED, at=card.not_before)
@@ -239,10 +249,12 @@ class Settler:
         paths: tuple[str, ...],
         verdict: Verdict | None = None,
     ) -> None:
-        if not again.once_more or self.interrupted or self.halted is not None:
+        refusal = self._admission.refusal(candidate.task) if again.once_more else None
+        if not again.once_more or refusal or self.interrupted or self.halted is not None:
             tail = verdict.tail if verdict else ()
             log = verdict.log if verdict else ""
-            self._reject(card, candidate, again.why, paths=paths, tail=tail, log=log)
+            why = f"{again.why}; no further attempt: {refusal}" if refusal else again.why
+            self._reject(card, candidate, why, paths=paths, tail=tail, log=log)
             return
         self._keep_rejected(candidate)
         card.alone = again.alone

@@ -11,20 +11,26 @@ from orchestra.model.outcomes import Final, Usage
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of attempts, their seconds, tokens and USD (None while unknown)."""
+    """Counts of attempts, their seconds, tokens and USD (None while nothing is known), and how many did not tell."""
 
     ran: int = 0
     sequential_s: float = 0.0
     usd: float | None = None
     tokens: int | None = None
+    unpriced: int = 0
+    uncounted: int = 0
 
-    def attempt(self, seconds: float, usage: Usage) -> None:
-        """Add an attempt that has ended."""
+    def attempt(self, seconds: float, usage: Usage, *, asked: bool = True) -> None:
+        """Add an attempt that has ended; `asked`: it asked a service, so that it used something, known or not."""
         self.sequential_s += seconds
         if usage.usd is not None:
             self.usd = (self.usd or 0.0) + usage.usd
+        elif asked:
+            self.unpriced += 1
         if usage.tokens is not None:
             self.tokens = (self.tokens or 0) + usage.tokens
+        elif asked:
+            self.uncounted += 1
 
     def finished(
         self,
@@ -67,4 +73,6 @@ class Tally:
             usd=self.usd,
             tokens=self.tokens,
             tip=tip,
+            unpriced=self.unpriced,
+            uncounted=self.uncounted,
         )

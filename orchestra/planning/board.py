@@ -51,8 +51,11 @@ class Card:
     reds: int = 0
     retries: int = 0
     not_before: float = 0.0
+    throttled_s: float = 0.0
     alone: bool = False
     replayed: bool = False
+    held: str = ""
+    looked: bool = False
     told: str = ""
     unmerged: Unmerged | None = None
     queued_at: float = 0.0
@@ -86,7 +89,7 @@ class Board:
         card.stage = stage
         card.final = final
         if stage is Stage.QUEUED:
-            card.queued_at = at
+            card.queued_at, card.held, card.looked = at, "", False
         elif stage is Stage.SETTLED:
             card.settled_at = at
 
@@ -119,6 +122,25 @@ class Board:
                 card.waits.append(Wait(cause, at - card.queued_at))
                 card.queued_at = at
 
+    def hold(self, card: Card, cause: str, until: float | None, *, at: float) -> None:
+        """Note that a queued task whose turn it is has to wait for another reason, until a moment if it is known."""
+        if card.held != cause:
+            card.waits = list(self.waits(card, at=at))
+            card.held, card.queued_at = cause, at
+        if until is not None:
+            card.waits = list(self.waits(card, at=until))
+            card.held, card.queued_at, card.not_before = "", until, until
+
+    def waits(self, card: Card, *, at: float) -> tuple[Wait, ...]:
+        """All that a queued task waited for until now, what follows upon the same as one wait."""
+        seconds = at - card.queued_at
+        if seconds <= 0:
+            return tuple(card.waits)
+        cause = card.held or ("alone" if card.alone else "slot")
+        if card.waits and (card.waits[-1].cause, card.waits[-1].task) == (cause, None):
+            return (*card.waits[:-1], Wait(cause, card.waits[-1].seconds + seconds))
+        return (*card.waits, Wait(cause, seconds))
+
     def last_wait(self, name: str, since: float) -> Wait | None:
         """What a task that became free waited for longest: its predecessor that settled last."""
         edges = [edge for edge in self._incoming[name] if self._cards[edge.first].settled_at > since]
@@ -132,8 +154,8 @@ class Board:
         waiting = (card.not_before for card in self._cards.values() if card.stage is Stage.QUEUED)
         return min((moment for moment in waiting if moment > now), default=None)
 
-    def startable(self, jobs: int, now: float = 0.0) -> Card | None:
-        """The task to start next, None where none may: by priority, critical path, manifest order.
+    def startable(self, jobs: int, now: float = 0.0) -> tuple[Card, ...]:
+        """The tasks of which the next may start, best first: by priority, critical path, manifest order.
 
         One that waits for its next attempt holds nobody up. A task that must run alone waits until nothing else is
         under way, and then nothing else starts.
@@ -146,15 +168,10 @@ class Board:
         ]
         running = sum(card.stage is Stage.RUNNING for card in under_way)
         if running >= jobs or any(card.alone for card in under_way):
-            return None
-        queued = sorted(
-            (c for c in self._cards.values() if c.stage is Stage.QUEUED and c.not_before <= now),
-            key=lambda c: self._rank(c.name),
-        )
-        for card in queued:
-            if not card.alone or not under_way:
-                return card
-        return None
+            return ()
+        queued = (c for c in self._cards.values() if c.stage is Stage.QUEUED and c.not_before <= now)
+        ready = (card for card in queued if not card.alone or not under_way)
+        return tuple(sorted(ready, key=lambda card: self._rank(card.name)))
 
     def settled(self) -> bool:
         """Whether every task is settled."""

@@ -71,13 +71,12 @@ def test_at_most_so_many_run_and_landing_takes_no_place() -> None:
     board, _ = board_of(task("a"), task("b"), task("c"))
     queue(board, "a", "b", "c")
     for name in ("a", "b"):
-        found = board.startable(2)
-        assert found is not None and found.name == name
+        found = board.startable(2)[0]
+        assert found.name == name
         board.move(found, Stage.RUNNING, at=0.0)
-    assert board.startable(2) is None
+    assert board.startable(2) == ()
     board.move(board.card("a"), Stage.LANDING, at=0.0)
-    found = board.startable(2)
-    assert found is not None and found.name == "c"
+    assert [card.name for card in board.startable(2)] == ["c"]
     assert board.count(Stage.RUNNING) == 1
 
 
@@ -87,17 +86,17 @@ def test_alone_means_that_nothing_else_is_under_way_not_even_at_the_landing() ->
     board.card("a").alone = True
     board.move(board.card("b"), Stage.RUNNING, at=0.0)
     board.move(board.card("b"), Stage.LANDING, at=0.0)
-    found = board.startable(3)
-    assert found is not None and found.name == "c"
+    (found,) = board.startable(3)
+    assert found.name == "c"
     board.move(found, Stage.SETTLED, at=0.0, final=Final.FRESH)
-    assert board.startable(3) is None
+    assert board.startable(3) == ()
     settle(board, "b")
-    found = board.startable(3)
-    assert found is not None and found.name == "a"
+    (found,) = board.startable(3)
+    assert found.name == "a"
     board.move(found, Stage.RUNNING, at=0.0)
-    assert board.startable(3) is None
+    assert board.startable(3) == ()
     board.move(found, Stage.LANDING, at=0.0)
-    assert board.startable(3) is None
+    assert board.startable(3) == ()
 
 
 def test_waits_are_split_by_their_causes() -> None:
