@@ -214,9 +214,9 @@ class AttemptSteps:
         denied = "; the agent was denied tools" if self._judged.blocked else ""
         how = ending(checked)
         detail = f"check `{task.check}`: {how}{denied}"
-        ours = checked.starved or checked.transient or bool(checked.problem)
-        if ours or checked.stopped == "timeout":
-            # The machine is at fault, or the time of all rounds is over.
+        ours = checked.starved or checked.transient
+        if ours or checked.problem or checked.stopped == "timeout":
+            # The machine is at fault, the agent left no place for it, or the time of all rounds is over.
             fault = Fault.ENVIRONMENT if ours else Fault.AGENT
             return Failed(Outcome.CHECK_FAILED, fault, detail)
         return Failed(Outcome.CHECK_FAILED, Fault.AGENT, detail, check_told(task.check, how, self._log.tail))
