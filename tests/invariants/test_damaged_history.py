@@ -41,10 +41,11 @@ def truncate(history: Path) -> None:
 
 
 def overwrite(history: Path) -> None:
-    """Nothing in it makes sense."""
-    if history.exists():
-        with history.open("r+b") as file:
-            file.write(GARBAGE)
+    """Nothing makes sense in it, nor in what was not brought into it yet."""
+    for file in (history, history.with_name("history.db-wal")):
+        if file.exists():
+            with file.open("r+b") as written:
+                written.write(GARBAGE * (file.stat().st_size // len(GARBAGE) + 1))
 
 
 DAMAGES = pytest.mark.parametrize("damage", [delete, truncate, overwrite])
