@@ -43,7 +43,7 @@ SHORT = 1.0  # seconds of grace once the command itself has ended
 GIVE_UP = 10.0  # seconds of SIGKILL without effect: another user's process, or one stuck in the kernel
 AGAIN = 0.02  # seconds between two rounds of SIGKILL
 WALK = 1.0  # seconds between two walks that remember who belongs to the command
-SHARE = 50  # a walk is followed by a rest of at least so many times what it took
+SHARE = 50  # a walk is followed by a rest of at least so many times the CPU time that it took
 EXPENDABLE = 500  # of 1,000, added to the share of memory by which the kernel chooses whom to kill
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)  # it ends when the command has ended
 
@@ -93,7 +93,7 @@ class Walk:
         """The processes below `root` (0: none), in `group`, seen to be there before, or bearing the mark."""
         import psutil
 
-        began = time.monotonic()
+        began = time.process_time()
         table: Table = {}
         found, births = dict[int, psutil.Process](), dict[int, float]()
         letters = {psutil.STATUS_ZOMBIE: "Z", psutil.STATUS_DEAD: "X", psutil.STATUS_STOPPED: "T"}
@@ -113,7 +113,7 @@ class Walk:
         known.discard(os.getpid())
         self.ours = {pid: births[pid] for pid in known}
         self.others = {pid: birth for pid, birth in self.others.items() if births.get(pid) == birth}
-        took = time.monotonic() - began
+        took = time.process_time() - began
         self.rest, self.pause = max(WALK, SHARE * took), max(AGAIN, 4 * took)
         return {pid: table[pid] for pid in known if table[pid][2] not in "ZX"}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -35,7 +36,9 @@ TICKS = 0.02
 """Seconds of CPU that come from how the kernel counts them, in steps of 0.01."""
 
 SHARE = 100
-"""A look is followed by a rest of so many times what it took."""
+"""A look is followed by a rest of so many times the CPU time that it took: on a busy machine a look may wait for long
+for its turn, and must not make the next one wait a hundred times as long.
+"""
 
 LITTLE = 0.05
 """The share of free memory below which a killed command was killed for want of it."""
@@ -68,11 +71,20 @@ class Watched:
 class Watch:
     """All commands that run now. Call `look` by `due`."""
 
-    def __init__(self, clock: Clock, gauges: Gauges, changed: Callable[[Path], float] | None = None) -> None:
-        """`changed` tells when something in a folder was last changed, in seconds since the epoch."""
+    def __init__(
+        self,
+        clock: Clock,
+        gauges: Gauges,
+        changed: Callable[[Path], float] | None = None,
+        cpu: Callable[[], float] = time.process_time,
+    ) -> None:
+        """`changed` tells when something in a folder was last changed, in seconds since the epoch; `cpu` how many
+        seconds of it this process has used.
+        """
         self._clock = clock
         self._gauges = gauges
         self._changed = changed or newest_change
+        self._cpu = cpu
         self._all: list[Watched] = []
         self._scarce = -inf  # when memory was last seen to be little
         self.due = inf
@@ -97,11 +109,11 @@ class Watch:
 
     def look(self) -> tuple[Watched, ...]:
         """Look at all of them; those that have stalled, each told once."""
-        began = self._clock.monotonic()
+        began, used = self._clock.monotonic(), self._cpu()
         loads = self._gauges.loads(watched.supervisor for watched in self._all)
         if self._gauges.memory_available() < LITTLE:
             self._scarce = began
-        rest = SHARE * (self._clock.monotonic() - began)
+        rest = SHARE * (self._cpu() - used)
         stalled = tuple(each for each in self._all if self._has_stalled(each, loads[each.supervisor], began))
         for each in stalled:
             each.stall = inf
@@ -132,12 +144,14 @@ class Watch:
                 self.heard(watched)
             watched.measured = now, load.cpu_s
         if now - watched.active >= watched.stall:
-            self._note_change(watched, now)
+            self._note_change(watched)
         return now - watched.active >= watched.stall
 
-    def _note_change(self, watched: Watched, now: float) -> None:
+    def _note_change(self, watched: Watched) -> None:
         """Take a change in its folder since it was last seen active for a sign of life, at the change's time."""
-        wall, quiet = self._clock.now(), now - watched.active
+        # Both clocks at one moment: some time may have passed since the look began.
+        now, wall = self._clock.monotonic(), self._clock.now()
+        quiet = now - watched.active
         if abs(wall - watched.active_at - quiet) > JUMP:
             # The clock was set, or the machine slept: what files say cannot be compared. It gets its time again.
             self.heard(watched)

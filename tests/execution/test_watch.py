@@ -30,13 +30,16 @@ class Machine:
         self.proc = proc
         self.at, self.ahead = 1_000.0, 1_700_000_000.0
         self.changed = 0.0
+        self.used = 0.0
         (proc / "self").mkdir(parents=True)
         (proc / "self/stat").touch()
         self.process(SUPERVISOR, 1)
         self.process(COMMAND, SUPERVISOR)
         self.memory(free=50)
         self.kills(7)
-        self.watch = Watch(self, Gauges(proc, proc / "cgroup"), lambda folder: self.changed)
+        self.watch = Watch(
+            self, Gauges(proc, proc / "cgroup"), lambda folder: self.changed, lambda: self.used
+        )
 
     def now(self) -> float:
         return self.at + self.ahead
@@ -193,12 +196,27 @@ def test_looking_rests_for_long_where_it_takes_long(
     begin(machine, 10.0)
 
     def slow(own: Gauges) -> float:
-        machine.at += 0.5
+        machine.at += 0.7
+        machine.used += 0.5
         return 1.0
 
     monkeypatch.setattr(Gauges, "memory_available", slow)
     machine.watch.look()
     assert machine.watch.due == machine.at + 50.0
+
+
+def test_looking_does_not_rest_for_long_where_it_only_waited_for_its_turn(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine; and that the clocks go on meanwhile is not taken for a clock that was set."""
+    begin(machine, 10.0)
+
+    def delayed(own: Gauges) -> float:
+        machine.at += 3.0
+        return 1.0
+
+    monkeypatch.setattr(Gauges, "memory_available", delayed)
+    assert machine.go_on(20.0)
 
 
 # --- memory ------------------------------------------------------------------------------------------------------
