@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,12 @@ PAUSE = 0.05
 
 LATELY = 10.0
 """Seconds: whoever has held the index for longer does not do so for a moment only, but crashed or waits for someone."""
+
+ROOMY = 2**30
+"""Bytes: where more is free, nobody asks how much a checkout will take."""
+
+SPARE = 4 * 2**20
+"""Bytes that stay free beside what a checkout takes."""
 
 IN_THE_MIDDLE = {
     "MERGE_HEAD": "merge",
@@ -156,6 +163,9 @@ def _move_alone(repository: Repository, branch: str, old: str, new: str) -> tupl
 def _merge(repository: Repository, worktree: Path, branch: str, old: str, new: str) -> tuple[Advance, bool]:
     """Move the branch and the checkout that holds it."""
     there = repository.command.at(worktree)
+    if _too_full(there, worktree, old, new):
+        message = f"only {shutil.disk_usage(worktree).free // 1024:,} KiB are free at {worktree}"
+        return Advance(False, message=message, hint=f"make room, {GO_ON}"), False
     done = there.run(
         "merge",
         "--ff-only",
@@ -193,6 +203,21 @@ def _merge(repository: Repository, worktree: Path, branch: str, old: str, new: s
         hint = f"{finish_or_drop(what)}, {GO_ON}"
         return Advance(False, message=f"a {what} is under way in {worktree}", hint=hint), moved
     return _refused(done), moved
+
+
+def _too_full(there: GitCommand, worktree: Path, old: str, new: str) -> bool:
+    """Whether the checkout may take more than is free: git would stop in the middle, and leave what it wrote."""
+    free = shutil.disk_usage(worktree).free
+    if free >= ROOMY:
+        return False
+    diff = decode(there.run("diff-tree", "-r", "-z", "--no-renames", "--raw", "--no-abbrev", old, new).stdout)
+    fields = (meta.split(" ") for meta in diff.split("\0")[0:-1:2])
+    written = [after for _, mode, _, after, _ in fields if mode not in ("000000", "160000")]
+    stdin = "".join(f"{each}\n" for each in written).encode()
+    sizes = there.run("cat-file", "--batch-check=%(objectsize)", stdin=stdin).text.split()
+    index = git_dir_of(there) / "index"
+    # Twice: the old one stays until the new one is whole.
+    return free < sum(map(int, sizes)) + 2 * (index.stat().st_size if index.exists() else 0) + SPARE
 
 
 def _put_back(repository: Repository, there: GitCommand, branch: str, new: str) -> None:
