@@ -182,8 +182,10 @@ class Settler:
                     self._once_more(card, candidate, again, (), verdict)
                 case Spoiled(candidate, verdict):
                     self._spoiled(card, candidate, verdict)
-                case Unjudged():
+                case Unjudged() if self.interrupted:
                     self.settle(card, Final.INTERRUPTED)
+                case Unjudged(candidate, verdict):
+                    self._unjudged(card, candidate, verdict)
 
     def adopt(self, card: Card, task: Task, decision: Decision) -> None:
         """Record a stale task as fresh, as it stands; nothing runs."""
@@ -274,6 +276,13 @@ class Settler:
         hint = "make it pass on the branch"
         self._reject(card, candidate, why, tail=verdict.tail, log=verdict.log, hint=hint, kept=kept)
         self.halted = self.halted or "verify is red on your new commits"
+
+    def _unjudged(self, card: Card, candidate: Candidate, verdict: Verdict) -> None:
+        """Where the environment lets nothing be verified, nothing can land; no result is to blame, and none is lost."""
+        kept = captured_ref(candidate.key, candidate.ended.attempt)
+        why = f"it could not be verified: {verdict.detail}"
+        self._reject(card, candidate, why, tail=verdict.tail, log=verdict.log, hint="mend that", kept=kept)
+        self.halted = self.halted or "nothing can be verified"
 
     def _reject(
         self,

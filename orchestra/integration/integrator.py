@@ -63,9 +63,10 @@ class Spoiled:
 
 @dataclass(frozen=True, slots=True)
 class Unjudged:
-    """The build was stopped before there was a verdict."""
+    """There is no verdict: the build was stopped before, or the environment failed."""
 
     candidate: Candidate
+    verdict: Verdict
 
 
 Fate = Landed | Refused | Unmergeable | Red | Spoiled | Unjudged
@@ -196,7 +197,7 @@ class Integrator:
         assert at_landing is not None
         candidate, prepared = at_landing
         if verdict.passed is None:
-            return [Unjudged(candidate)]
+            return [Unjudged(candidate, verdict)]
         if not verdict.passed:
             return self._whose_fault(_Doubt(candidate, verdict))
         self._line.land(candidate.task.name, prepared.commit)
@@ -219,7 +220,7 @@ class Integrator:
 
     def _conclude_doubt(self, doubt: _Doubt, verdict: Verdict) -> list[Fate]:
         if verdict.passed is None:
-            return [Unjudged(doubt.candidate)]
+            return [Unjudged(doubt.candidate, verdict)]
         if verdict.passed:
             return [Red(doubt.candidate, doubt.verdict, self._line.tip)]
         self._red = self._line.tip
