@@ -55,8 +55,8 @@ def claude_code(path: Path) -> Program:
 
 
 def codex(path: Path) -> Program:
-    """Codex, which repeats a failed call once by its configuration."""
-    return Program("codex", "codex", path, "SCRIPTED_KEY")
+    """Codex, which by its configuration repeats a failed request once, and a failed stream once more."""
+    return Program("codex", "codex", path, "SCRIPTED_KEY", calls=4)
 
 
 class Project:
@@ -65,14 +65,11 @@ class Project:
     def __init__(self, home: Path, program: Program, model: ScriptedModel) -> None:
         self.scratch = Scratch(home)
         self.program = program
-        self.model = model
         (home / "bin").mkdir()
         (home / "bin" / program.name).symlink_to(program.path)
         # Not the machine's: Codex does not work where its own folder lies below the temporary one.
         (home / "tmp").mkdir()
-        config = home / ".codex" / "config.toml"
-        config.parent.mkdir()
-        config.write_text(CODEX_CONFIG.format(url=model.url))
+        (home / ".codex").mkdir()
         foreign = ("ANTHROPIC_", "OPENAI_", "CODEX_", "API_TIMEOUT", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
         inherited = {
             name: value for name, value in self.scratch.env.items() if not name.upper().startswith(foreign)
@@ -81,9 +78,15 @@ class Project:
             **inherited,
             "PATH": f"{home / 'bin'}:{inherited['PATH']}",
             "TMPDIR": str(home / "tmp"),
-            "ANTHROPIC_BASE_URL": model.url,
             program.key: KEY,
         }
+        self.connect(model)
+
+    def connect(self, model: ScriptedModel) -> None:
+        """Let the programs call this model from now on."""
+        self.scratch.env["ANTHROPIC_BASE_URL"] = model.url
+        config = self.scratch.home / ".codex" / "config.toml"
+        config.write_text(CODEX_CONFIG.format(url=model.url))
 
     def tasks(self, scripts: Scripts, entries: Mapping[str, Mapping[str, Any]], **manifest: Any) -> None:
         """Write a prompt for each script, and a manifest with what is said of some of the tasks."""

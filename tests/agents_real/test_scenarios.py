@@ -21,6 +21,7 @@ from tests.agents_real.script import (
     Shell,
     Turn,
     Write,
+    mark,
     say,
     use,
 )
@@ -42,6 +43,8 @@ class Scenario:
 
 
 GOOD = (("success", None),)
+NOBODY = "http://127.0.0.1:9"
+"""Where nobody listens."""
 TOGETHER = tuple(f"together-{number}" for number in range(4))
 
 
@@ -69,12 +72,21 @@ def scenarios(program: Program) -> dict[str, Scenario]:
         "empty": Scenario((say("All is well already."),), "no-change", (("no-change", None),)),
         "limited": Scenario((Fail(429, "Slowly.", (("retry-after", "1"),)), *work("limited")), "landed"),
         "cut": Scenario((Cut(), *work("cut")), "landed"),
-        "broken": Scenario((Fail(500, "Oh."),), "failed", (environment, environment), "500", {"retries": 1}),
+        "broken": Scenario((Fail(500, "Oh."),), "failed", (environment, environment), entry={"retries": 1}),
         "recovers": Scenario(
             (*[Fail(500)] * program.calls, *work("recovers")), "landed", (environment, *GOOD)
         ),
         "forbidden": Scenario((Fail(401, "invalid x-api-key"),), "failed", (environment,)),
-        "hotel": Scenario((Garbage(),), "failed", (environment,)),
+        "repaired": Scenario(
+            (
+                use(Write("repaired.txt", "wrong\n")),
+                say("Done."),
+                use(Edit("repaired.txt", "wrong", "done")),
+                say("Mended."),
+            ),
+            "landed",
+            entry={"check": "echo a helpful line; grep -q done repaired.txt"},
+        ),
         "hang": Scenario(
             (Hang(),), "failed", (("stalled", "agent"),), "(stall)", {"stall": "4s", "retries": 0}
         ),
@@ -96,12 +108,30 @@ def scenarios(program: Program) -> dict[str, Scenario]:
                 (look,), "failed", (("failed", "agent"),), "Reached maximum budget ($0.01)", {"agent": "poor"}
             ),
             "long": Scenario((long,), "failed", (("failed", "agent"),), "API error 400: Prompt is too long"),
+            "hotel": Scenario((Garbage(),), "failed", (environment,), "JSON"),
             "unplugged": Scenario(
                 (say("Nobody asks."),),
                 "failed",
                 (environment, environment),
                 "ECONNREFUSED",
                 {"agent": "unplugged", "retries": 1},
+            ),
+        }
+    else:
+        refused = Shell("touch /opt/denied-by-sandbox.txt")
+        found |= {
+            "denied": Scenario(
+                (use(refused), say("I may not.")), "failed", (("denied", "agent"),), "denied, and nothing"
+            ),
+            # A stream that says nothing is one that was cut off for it: that may pass.
+            "hotel": Scenario((Garbage(),), "failed", (environment,), entry={"retries": 0}),
+            # It waits for a network for ever, and says so now and then.
+            "unplugged": Scenario(
+                (say("Nobody asks."),),
+                "failed",
+                (("timed-out", "agent"),),
+                "(timeout)",
+                {"agent": "unplugged", "timeout": "6s", "retries": 0},
             ),
         }
     return found
@@ -121,15 +151,19 @@ def test_every_ending(program: Program, tmp_path: Path, subtests: pytest.Subtest
     every = scenarios(program)
     with ScriptedModel({name: scenario.replies for name, scenario in every.items()}) as model:
         project = Project(tmp_path, program, model)
-        agents = {
-            "brief": project.agent(max_turns=2),
-            "poor": project.agent(args=["--max-budget-usd", "0.01"]),
-            "unplugged": project.agent(env={"ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}),
-        }
+        if program.kind == "claude-code":
+            agents = {
+                "brief": project.agent(max_turns=2),
+                "poor": project.agent(args=["--max-budget-usd", "0.01"]),
+                "unplugged": project.agent(env={"ANTHROPIC_BASE_URL": NOBODY}),
+            }
+        else:
+            elsewhere = f'model_providers.scripted.base_url="{NOBODY}"'
+            agents = {"unplugged": project.agent(args=["-c", elsewhere])}
         project.tasks(
             {name: scenario.replies for name, scenario in every.items()},
             {name: scenario.entry for name, scenario in every.items()},
-            agents=agents if program.kind == "claude-code" else {},
+            agents=agents,
             integrate={"verify": "grep -q line notes.txt"},
         )
         called = project.build("-j", "6")
@@ -156,6 +190,12 @@ def test_every_ending(program: Program, tmp_path: Path, subtests: pytest.Subtest
         usage = attempts(called, "edit")[0]["usage"]
         assert (usage["input_tokens"], usage["output_tokens"]) == (300, 30)
         assert (usage["usd"] or 0) > 0 or program.kind != "claude-code"
+    with subtests.test("a repair goes on with the same session"):
+        *_, asked, _ = model.asked("repaired")
+        for words in ("a helpful line", "grep -q done repaired.txt", "wrong", mark("repaired")):
+            assert words in asked.text, words
+        usage = attempts(called, "repaired")[0]["usage"]
+        assert (usage["input_tokens"], usage["output_tokens"]) == (400, 40)
     with subtests.test("how often the model was asked"):
         asked = {name: len(model.asked(name)) for name in every}
         assert asked["broken"] == 2 * program.calls

@@ -109,7 +109,7 @@ def test_nothing_survives(program: Program, tmp_path: Path) -> None:
     project = stopped[-1].project
     scripts = {name: (use(Shell(f"echo done > {name}.txt")), say("Done.")) for name in stopped[-1].scripts}
     with ScriptedModel(scripts) as model:
-        project.scratch.env["ANTHROPIC_BASE_URL"] = model.url
+        project.connect(model)
         again = project.build()
     assert again.finished["ok"], again.stdout
     assert project.scratch.read("long-0.txt") == "done\n"
