@@ -7,13 +7,24 @@ believed.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Mapping
-from typing import Literal
 
-from orchestra.agents.foreign import amount, as_list, as_object, as_text, count, less, parse, total
+from orchestra.agents.lenient import (
+    amount,
+    count,
+    describe,
+    fields,
+    items,
+    parse,
+    since,
+    spent_since,
+    text,
+    total,
+)
 from orchestra.agents.plain import fault_of
+from orchestra.agents.program import missing_program, program_of, unless_set
+from orchestra.agents.tools import Access, about, tool_used
 from orchestra.agents.words import clean, one_line
 from orchestra.model.agents import AgentEvent, Invocation, Judgement, Order, Session, Traits
 from orchestra.model.outcomes import Exit, Fault, Outcome, Usage
@@ -41,7 +52,7 @@ MEMORY = 300 * 2**20
 THROTTLED = (429, 529)
 """The statuses by which the API says that it was asked too much: by this account (429), or by all (529)."""
 
-ACCESS: Mapping[str, Literal["read", "write"]] = {
+ACCESS: Mapping[str, Access] = {
     **dict.fromkeys(("Read", "Grep", "Glob", "LS", "NotebookRead"), "read"),
     **dict.fromkeys(("Write", "Edit", "MultiEdit", "NotebookEdit"), "write"),
 }
@@ -65,38 +76,29 @@ class ClaudeCodeAgent:
             provider="anthropic",
             account=ACCOUNT,
             memory_bytes=MEMORY,
-            version=(*self._program(), "--version"),
+            version=(*program_of(self._spec, PROGRAM), "--version"),
         )
 
     def missing(self) -> str | None:
         """What is not installed and how to get it."""
-        program = self._program()[0]
-        if shutil.which(program, path=dict(self._spec.env).get("PATH")):
-            return None
-        hint = "npm install -g @anthropic-ai/claude-code" if program == PROGRAM else "see its `command`"
-        return f"agent {self._spec.name} needs Claude Code, but {program} is not on PATH ({hint})"
+        return missing_program(self._spec, PROGRAM, "Claude Code", "npm install -g @anthropic-ai/claude-code")
 
     def open(self, order: Order) -> Session:
         """A session for one attempt."""
-        set_by_person = {name for name, _ in self._spec.env} | set(self._spec.passes)
         return ClaudeCodeSession(
             Invocation(
                 argv=self._argv(order),
                 # Not as an argument: those end at 128 KiB, and show in every list of processes.
                 stdin_file=order.prompt_file,
-                env=tuple(pair for pair in ENVIRONMENT if pair[0] not in set_by_person),
+                env=unless_set(self._spec, ENVIRONMENT),
             ),
             order.resume.used if order.resume is not None else Usage(),
             self._now,
         )
 
-    def _program(self) -> tuple[str, ...]:
-        """The program: the one on PATH, or what the manifest's `command` names (a bundled one, say)."""
-        return self._spec.command if self._spec.command and self._spec.command[0] else (PROGRAM,)
-
     def _argv(self, order: Order) -> tuple[str, ...]:
         # stream-json needs --verbose: without it exit status 1 and a word on standard error only.
-        argv = [*self._program(), "-p", "--output-format", "stream-json", "--verbose"]
+        argv = [*program_of(self._spec, PROGRAM), "-p", "--output-format", "stream-json", "--verbose"]
         if order.readonly:
             # Who judges may look at everything and run what only looks (measured: `git status` runs, `echo > file`
             # does not). Without the tools that edit it does not try to, and a person's own rules cannot allow them.
@@ -172,12 +174,12 @@ class ClaudeCodeSession:
         if event is None:
             self._noise = one_line(line) or self._noise
             return ()
-        self._session = as_text(event.get("session_id")) or self._session
+        self._session = text(event.get("session_id")) or self._session
         match event.get("type"):
             case "system":
                 return self._system(event)
             case "rate_limit_event":
-                return self._limited(as_object(event.get("rate_limit_info")))
+                return self._limited(fields(event.get("rate_limit_info")))
             case "assistant":
                 return self._assistant(event)
             case "result":
@@ -200,7 +202,7 @@ class ClaudeCodeSession:
             outcome=Outcome.FAILED if detail else Outcome.SUCCESS,
             fault=fault,
             detail=detail or denied,
-            summary=one_line(as_text(result.get("result")) or self._said),
+            summary=one_line(text(result.get("result")) or self._said),
             blocked=bool(self._denials),
             usage=self._usage(),
             session=one_line(self._session) if self._session else None,
@@ -236,10 +238,10 @@ class ClaudeCodeSession:
             words = self._said or self._noise
             ending = f"ended without a result, {ended.describe()}"
             return one_line(f"{ending}: {words}" if words else ending), fault_of(ended)
-        subtype = as_text(self._result.get("subtype"))
+        subtype = text(self._result.get("subtype"))
         if self._result.get("is_error") is not False or subtype != "success":
-            errors = "; ".join(as_text(each) for each in as_list(self._result.get("errors")))
-            words = as_text(self._result.get("result")) or errors or self._said
+            errors = "; ".join(text(each) for each in items(self._result.get("errors")))
+            words = text(self._result.get("result")) or errors or self._said
             status = self._result.get("api_error_status")
             if subtype != "success":
                 label = subtype or "result without a subtype"
@@ -263,7 +265,7 @@ class ClaudeCodeSession:
         if subtype == "init" and not self._started:
             # It comes again when the program takes itself another turn (a sub-agent in the background ended).
             self._started = True
-            version, model = as_text(event.get("claude_code_version")), as_text(event.get("model"))
+            version, model = text(event.get("claude_code_version")), text(event.get("model"))
             self._model = one_line(model) or None
             return (AgentEvent("started", one_line(f"claude {version} {model}")),)
         if subtype == "api_retry":
@@ -277,19 +279,19 @@ class ClaudeCodeSession:
         if info.get("status") != "rejected":
             return ()
         self._until = amount(info.get("resetsAt"))
-        kind = as_text(info.get("rateLimitType")).replace("_", "-") or "usage"
+        kind = text(info.get("rateLimitType")).replace("_", "-") or "usage"
         wait_s = None if self._until is None else max(0.0, self._until - self._now())
         return (AgentEvent("waiting", one_line(f"{kind} limit reached"), throttled=True, wait_s=wait_s),)
 
     def _assistant(self, event: Mapping[str, object]) -> tuple[AgentEvent, ...]:
-        message = as_object(event.get("message"))
-        identity, usage = as_text(message.get("id")), as_object(message.get("usage"))
+        message = fields(event.get("message"))
+        identity, usage = text(message.get("id")), fields(message.get("usage"))
         # One reply comes as several events of one message id, each with the same usage: kept once. Messages that
         # the program made up itself (API errors) used nothing.
         made_up = message.get("model") == "<synthetic>"
-        self._trouble = as_text(event.get("error")) if made_up else ""
+        self._trouble = text(event.get("error")) if made_up else ""
         if not made_up and event.get("parent_tool_use_id") is None:
-            self._model = one_line(as_text(message.get("model"))) or self._model
+            self._model = one_line(text(message.get("model"))) or self._model
         if identity and usage and not made_up:
             self._messages[identity] = Usage(
                 input_tokens=count(usage.get("input_tokens")),
@@ -297,29 +299,25 @@ class ClaudeCodeSession:
                 cache_write_tokens=count(usage.get("cache_creation_input_tokens")),
             )
         events: list[AgentEvent] = []
-        for block in map(as_object, as_list(message.get("content"))):
+        for block in map(fields, items(message.get("content"))):
             if block.get("type") == "text":
-                text = clean(as_text(block.get("text"))).strip()
-                if text:
+                words = clean(text(block.get("text"))).strip()
+                if words:
                     # A sub-agent's last word is not the agent's.
-                    self._said = text if event.get("parent_tool_use_id") is None else self._said
-                    events.append(AgentEvent("text", text))
+                    self._said = words if event.get("parent_tool_use_id") is None else self._said
+                    events.append(AgentEvent("text", words))
             elif block.get("type") == "tool_use":
-                events.append(_tool(block))
+                events.append(tool_used(block.get("name"), block.get("input"), ACCESS))
         return tuple(events)
 
     def _finish(self, event: Mapping[str, object]) -> tuple[AgentEvent, ...]:
         # There can be several (sub-agents in the background): the last counts, denials add up.
         self._result = event
-        for number, denial in enumerate(map(as_object, as_list(event.get("permission_denials")))):
-            tool = _tool({"name": denial.get("tool_name"), "input": denial.get("tool_input")})
-            about = tool.text or ", ".join(tool.paths)
-            words = f"{tool.name} ({one_line(about, 80)})" if about else tool.name or "a tool"
-            self._denials[as_text(denial.get("tool_use_id")) or f"{len(self._denials)}.{number}"] = words
-        used = _describe(self._usage())
-        finished = AgentEvent(
-            "finished", one_line(as_text(event.get("result")) or as_text(event.get("subtype")))
-        )
+        for number, denial in enumerate(map(fields, items(event.get("permission_denials")))):
+            words = about(tool_used(denial.get("tool_name"), denial.get("tool_input"), ACCESS))
+            self._denials[text(denial.get("tool_use_id")) or f"{len(self._denials)}.{number}"] = words
+        used = describe(self._usage())
+        finished = AgentEvent("finished", one_line(text(event.get("result")) or text(event.get("subtype"))))
         return (AgentEvent("usage", used), finished) if used else (finished,)
 
     def _usage(self) -> Usage:
@@ -337,7 +335,7 @@ class ClaudeCodeSession:
                 cache_write_tokens=total(tuple(u.cache_write_tokens for u in seen)),
             )
         usd = amount(self._result.get("total_cost_usd"))
-        models = tuple(map(as_object, as_object(self._result.get("modelUsage")).values()))
+        models = tuple(map(fields, fields(self._result.get("modelUsage")).values()))
         if models:
             # Both count the whole session, also what was used before it was resumed (measured).
             whole = Usage(
@@ -347,14 +345,14 @@ class ClaudeCodeSession:
                 cache_write_tokens=total(tuple(count(m.get("cacheCreationInputTokens")) for m in models)),
                 usd=usd,
             )
-            return less(whole, self._before)
-        usage = as_object(self._result.get("usage"))
+            return since(whole, self._before)
+        usage = fields(self._result.get("usage"))
         return Usage(
             input_tokens=count(usage.get("input_tokens")),
             output_tokens=count(usage.get("output_tokens")),
             cache_read_tokens=count(usage.get("cache_read_input_tokens")),
             cache_write_tokens=count(usage.get("cache_creation_input_tokens")),
-            usd=less(Usage(usd=usd), self._before).usd,
+            usd=spent_since(usd, self._before.usd),
         )
 
 
@@ -365,33 +363,5 @@ def _retry(event: Mapping[str, object]) -> str:
     words = "retry" + (f" {attempt}" if attempt is not None else "")
     words += f"/{most}" if attempt is not None and most is not None else ""
     words += f" in {delay / 1000:.1f} s" if delay is not None else ""
-    error = " ".join(filter(None, (as_text(event.get("error")), f"({status})" if status is not None else "")))
+    error = " ".join(filter(None, (text(event.get("error")), f"({status})" if status is not None else "")))
     return one_line(f"{words}: {error}" if error else words)
-
-
-def _tool(block: Mapping[str, object]) -> AgentEvent:
-    """A use of a tool: its name, the paths that its input names, and what sums it up."""
-    given = as_object(block.get("input"))
-    paths = tuple(as_text(given.get(key)) for key in ("file_path", "path", "notebook_path"))
-    summary = next(
-        filter(None, (as_text(given.get(key)) for key in ("command", "pattern", "description"))), ""
-    )
-    name = one_line(as_text(block.get("name")), 80)
-    return AgentEvent(
-        "tool",
-        one_line(summary),
-        name=name,
-        paths=tuple(one_line(path, 4096) for path in paths if path),
-        access=ACCESS.get(name, ""),
-    )
-
-
-def _describe(usage: Usage) -> str:
-    """`3928 tokens in, 28 out, 0.0503 USD`, with what is known of it."""
-    cached = total((usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens))
-    parts = (
-        f"{cached} tokens in" if cached is not None else "",
-        f"{usage.output_tokens} out" if usage.output_tokens is not None else "",
-        f"{usage.usd:.4f} USD" if usage.usd is not None else "",
-    )
-    return ", ".join(filter(None, parts))

@@ -91,7 +91,13 @@ def since(whole: Usage, before: Usage) -> Usage:
         _less(whole.output_tokens, before.output_tokens),
         _less(whole.cache_read_tokens, before.cache_read_tokens),
         _less(whole.cache_write_tokens, before.cache_write_tokens),
+        spent_since(whole.usd, before.usd),
     )
+
+
+def spent_since(usd: float | None, before: float | None) -> float | None:
+    """The like for money alone."""
+    return usd if usd is None or before is None or usd < before else usd - before
 
 
 def _less(whole: int | None, part: int | None) -> int | None:

@@ -197,9 +197,9 @@ def test_every_ending(program: Program, tmp_path: Path, subtests: pytest.Subtest
         usage = attempts(called, "repaired")[0]["usage"]
         assert (usage["input_tokens"], usage["output_tokens"]) == (400, 40)
     with subtests.test("how often the model was asked"):
-        asked = {name: len(model.asked(name)) for name in every}
-        assert asked["broken"] == 2 * program.calls
-        assert asked["recovers"] == program.calls + 2
+        counts = {name: len(model.asked(name)) for name in every}
+        assert counts["broken"] == 2 * program.calls
+        assert counts["recovers"] == program.calls + 2
         assert {each.key for each in model.asked()} == {KEY}
     with subtests.test("its key shows nowhere"):
         assert f"my key is {MASK}" in called.stdout and KEY not in called.stdout
