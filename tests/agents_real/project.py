@@ -94,7 +94,15 @@ class Project:
             self.scratch.write(f"prompts/{name}.md", f"# Do {name}\n\nPlease do it. {mark(name)}\n")
         agents = {"real": self.agent(), **manifest.pop("agents", {})}
         tasks = {name: {"prompt": f"prompts/{name}.md", **entries.get(name, {})} for name in scripts}
-        whole = {"version": 1, "defaults": {"agent": "real"}, "agents": agents, "tasks": tasks, **manifest}
+        whole = {
+            "version": 1,
+            "defaults": {"agent": "real"},
+            # Those who wait for each other all start, however busy the machine is.
+            "limits": {"cpu": "100%", "memory": "100%"},
+            "agents": agents,
+            "tasks": tasks,
+            **manifest,
+        }
         self.scratch.write("orchestra.yaml", json.dumps(whole, indent=1))
         self.scratch.write("notes.txt", "first line\nold line\n")
         self.scratch.commit()
