@@ -10,16 +10,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from orchestra.agents.lenient import (
+from orchestra.agents.foreign import (
     amount,
+    as_list,
+    as_object,
+    as_text,
     count,
     describe,
-    fields,
-    items,
+    less,
     parse,
-    since,
-    spent_since,
-    text,
     total,
 )
 from orchestra.agents.plain import fault_of
@@ -174,12 +173,12 @@ class ClaudeCodeSession:
         if event is None:
             self._noise = one_line(line) or self._noise
             return ()
-        self._session = text(event.get("session_id")) or self._session
+        self._session = as_text(event.get("session_id")) or self._session
         match event.get("type"):
             case "system":
                 return self._system(event)
             case "rate_limit_event":
-                return self._limited(fields(event.get("rate_limit_info")))
+                return self._limited(as_object(event.get("rate_limit_info")))
             case "assistant":
                 return self._assistant(event)
             case "result":
@@ -202,7 +201,7 @@ class ClaudeCodeSession:
             outcome=Outcome.FAILED if detail else Outcome.SUCCESS,
             fault=fault,
             detail=detail or denied,
-            summary=one_line(text(result.get("result")) or self._said),
+            summary=one_line(as_text(result.get("result")) or self._said),
             blocked=bool(self._denials),
             usage=self._usage(),
             session=one_line(self._session) if self._session else None,
@@ -238,10 +237,10 @@ class ClaudeCodeSession:
             words = self._said or self._noise
             ending = f"ended without a result, {ended.describe()}"
             return one_line(f"{ending}: {words}" if words else ending), fault_of(ended)
-        subtype = text(self._result.get("subtype"))
+        subtype = as_text(self._result.get("subtype"))
         if self._result.get("is_error") is not False or subtype != "success":
-            errors = "; ".join(text(each) for each in items(self._result.get("errors")))
-            words = text(self._result.get("result")) or errors or self._said
+            errors = "; ".join(as_text(each) for each in as_list(self._result.get("errors")))
+            words = as_text(self._result.get("result")) or errors or self._said
             status = self._result.get("api_error_status")
             if subtype != "success":
                 label = subtype or "result without a subtype"
@@ -265,7 +264,7 @@ class ClaudeCodeSession:
         if subtype == "init" and not self._started:
             # It comes again when the program takes itself another turn (a sub-agent in the background ended).
             self._started = True
-            version, model = text(event.get("claude_code_version")), text(event.get("model"))
+            version, model = as_text(event.get("claude_code_version")), as_text(event.get("model"))
             self._model = one_line(model) or None
             return (AgentEvent("started", one_line(f"claude {version} {model}")),)
         if subtype == "api_retry":
@@ -279,19 +278,19 @@ class ClaudeCodeSession:
         if info.get("status") != "rejected":
             return ()
         self._until = amount(info.get("resetsAt"))
-        kind = text(info.get("rateLimitType")).replace("_", "-") or "usage"
+        kind = as_text(info.get("rateLimitType")).replace("_", "-") or "usage"
         wait_s = None if self._until is None else max(0.0, self._until - self._now())
         return (AgentEvent("waiting", one_line(f"{kind} limit reached"), throttled=True, wait_s=wait_s),)
 
     def _assistant(self, event: Mapping[str, object]) -> tuple[AgentEvent, ...]:
-        message = fields(event.get("message"))
-        identity, usage = text(message.get("id")), fields(message.get("usage"))
+        message = as_object(event.get("message"))
+        identity, usage = as_text(message.get("id")), as_object(message.get("usage"))
         # One reply comes as several events of one message id, each with the same usage: kept once. Messages that
         # the program made up itself (API errors) used nothing.
         made_up = message.get("model") == "<synthetic>"
-        self._trouble = text(event.get("error")) if made_up else ""
+        self._trouble = as_text(event.get("error")) if made_up else ""
         if not made_up and event.get("parent_tool_use_id") is None:
-            self._model = one_line(text(message.get("model"))) or self._model
+            self._model = one_line(as_text(message.get("model"))) or self._model
         if identity and usage and not made_up:
             self._messages[identity] = Usage(
                 input_tokens=count(usage.get("input_tokens")),
@@ -299,9 +298,9 @@ class ClaudeCodeSession:
                 cache_write_tokens=count(usage.get("cache_creation_input_tokens")),
             )
         events: list[AgentEvent] = []
-        for block in map(fields, items(message.get("content"))):
+        for block in map(as_object, as_list(message.get("content"))):
             if block.get("type") == "text":
-                words = clean(text(block.get("text"))).strip()
+                words = clean(as_text(block.get("text"))).strip()
                 if words:
                     # A sub-agent's last word is not the agent's.
                     self._said = words if event.get("parent_tool_use_id") is None else self._said
@@ -313,11 +312,11 @@ class ClaudeCodeSession:
     def _finish(self, event: Mapping[str, object]) -> tuple[AgentEvent, ...]:
         # There can be several (sub-agents in the background): the last counts, denials add up.
         self._result = event
-        for number, denial in enumerate(map(fields, items(event.get("permission_denials")))):
+        for number, denial in enumerate(map(as_object, as_list(event.get("permission_denials")))):
             words = about(tool_used(denial.get("tool_name"), denial.get("tool_input"), ACCESS))
-            self._denials[text(denial.get("tool_use_id")) or f"{len(self._denials)}.{number}"] = words
+            self._denials[as_text(denial.get("tool_use_id")) or f"{len(self._denials)}.{number}"] = words
         used = describe(self._usage())
-        finished = AgentEvent("finished", one_line(text(event.get("result")) or text(event.get("subtype"))))
+        finished = AgentEvent("finished", one_line(as_text(event.get("result")) or as_text(event.get("subtype"))))
         return (AgentEvent("usage", used), finished) if used else (finished,)
 
     def _usage(self) -> Usage:
@@ -335,7 +334,7 @@ class ClaudeCodeSession:
                 cache_write_tokens=total(tuple(u.cache_write_tokens for u in seen)),
             )
         usd = amount(self._result.get("total_cost_usd"))
-        models = tuple(map(fields, fields(self._result.get("modelUsage")).values()))
+        models = tuple(map(as_object, as_object(self._result.get("modelUsage")).values()))
         if models:
             # Both count the whole session, also what was used before it was resumed (measured).
             whole = Usage(
@@ -345,14 +344,14 @@ class ClaudeCodeSession:
                 cache_write_tokens=total(tuple(count(m.get("cacheCreationInputTokens")) for m in models)),
                 usd=usd,
             )
-            return since(whole, self._before)
-        usage = fields(self._result.get("usage"))
+            return less(whole, self._before)
+        usage = as_object(self._result.get("usage"))
         return Usage(
             input_tokens=count(usage.get("input_tokens")),
             output_tokens=count(usage.get("output_tokens")),
             cache_read_tokens=count(usage.get("cache_read_input_tokens")),
             cache_write_tokens=count(usage.get("cache_creation_input_tokens")),
-            usd=spent_since(usd, self._before.usd),
+            usd=less(Usage(usd=usd), Usage(usd=self._before.usd)).usd,
         )
 
 
@@ -363,5 +362,5 @@ def _retry(event: Mapping[str, object]) -> str:
     words = "retry" + (f" {attempt}" if attempt is not None else "")
     words += f"/{most}" if attempt is not None and most is not None else ""
     words += f" in {delay / 1000:.1f} s" if delay is not None else ""
-    error = " ".join(filter(None, (text(event.get("error")), f"({status})" if status is not None else "")))
+    error = " ".join(filter(None, (as_text(event.get("error")), f"({status})" if status is not None else "")))
     return one_line(f"{words}: {error}" if error else words)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from orchestra.agents.lenient import count, fields, items, since, text, uncached
+from orchestra.agents.foreign import as_list, as_object, as_text, count, less, uncached
 from orchestra.agents.program import missing_program, program_of
 from orchestra.agents.stream import StreamSession
 from orchestra.agents.words import one_line
@@ -98,25 +98,25 @@ class CodexSession(StreamSession):
     def _event(self, event: Mapping[str, object]) -> tuple[AgentEvent, ...]:
         match event.get("type"):
             case "thread.started":
-                self._session = text(event.get("thread_id")) or self._session
+                self._session = as_text(event.get("thread_id")) or self._session
                 return (AgentEvent("started", one_line(f"codex {self._session or ''}".strip())),)
             case "item.started" | "item.updated" | "item.completed":
-                return self._item(fields(event.get("item")), done=event.get("type") == "item.completed")
+                return self._item(as_object(event.get("item")), done=event.get("type") == "item.completed")
             case "error":
-                return self._error(text(event.get("message")))
+                return self._error(as_text(event.get("message")))
             case "turn.completed":
-                self._used = _usage_of(fields(event.get("usage")))
+                self._used = _usage_of(as_object(event.get("usage")))
                 return self._finish()
             case "turn.failed":
-                error = text(fields(event.get("error")).get("message"))
+                error = as_text(as_object(event.get("error")).get("message"))
                 return self._finish(error or self._worry or "the turn failed")
             case _:
                 return ()
 
     def _item(self, item: Mapping[str, object], *, done: bool) -> tuple[AgentEvent, ...]:
-        kind, identity = text(item.get("type")), text(item.get("id"))
+        kind, identity = as_text(item.get("type")), as_text(item.get("id"))
         if kind == "agent_message":
-            return self._say(text(item.get("text"))) if done else ()
+            return self._say(as_text(item.get("text"))) if done else ()
         if kind == "command_execution" and done:
             self._look_for_refusal(item)
         # Shown when it begins, once; what is over at once comes only as completed.
@@ -125,11 +125,11 @@ class CodexSession(StreamSession):
         self._shown |= {identity} if identity else set()
         match kind:
             case "command_execution":
-                return (AgentEvent("tool", one_line(text(item.get("command"))), name="shell"),)
+                return (AgentEvent("tool", one_line(as_text(item.get("command"))), name="shell"),)
             case "file_change":
-                changes = tuple(map(fields, items(item.get("changes"))))
-                paths = tuple(one_line(text(change.get("path")), 4096) for change in changes)
-                kinds = dict.fromkeys(text(change.get("kind")) for change in changes)
+                changes = tuple(map(as_object, as_list(item.get("changes"))))
+                paths = tuple(one_line(as_text(change.get("path")), 4096) for change in changes)
+                kinds = dict.fromkeys(as_text(change.get("kind")) for change in changes)
                 return (
                     AgentEvent(
                         "tool",
@@ -140,9 +140,9 @@ class CodexSession(StreamSession):
                     ),
                 )
             case "mcp_tool_call":
-                return (AgentEvent("tool", name=one_line(text(item.get("tool")) or "mcp", 80)),)
+                return (AgentEvent("tool", name=one_line(as_text(item.get("tool")) or "mcp", 80)),)
             case "web_search":
-                return (AgentEvent("tool", one_line(text(item.get("query"))), name="web_search"),)
+                return (AgentEvent("tool", one_line(as_text(item.get("query"))), name="web_search"),)
             case _:
                 # `error` among the items is only a warning: of a model that it does not know, say.
                 return ()
@@ -157,14 +157,14 @@ class CodexSession(StreamSession):
         """The sandbox refuses only in the words of the commands that run in it; a refused patch is told on
         standard error alone. That git cannot write is how it is meant to be.
         """
-        for line in text(item.get("aggregated_output")).split("\n"):
+        for line in as_text(item.get("aggregated_output")).split("\n"):
             if _REFUSED.search(line) and not _GIT.search(line):
-                self._deny(text(item.get("command")))
+                self._deny(as_text(item.get("command")))
                 return
 
     def _usage(self) -> Usage:
         """What this run used: after a resume the stream counts from the session's beginning."""
-        return since(self._used, self._before)
+        return less(self._used, self._before)
 
 
 def _usage_of(usage: Mapping[str, object]) -> Usage:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestra.agents.lenient import count, fields, text
+from orchestra.agents.foreign import as_object, as_text, count
 from orchestra.agents.program import missing_program, program_of, unless_set
 from orchestra.agents.stream import StreamSession
 from orchestra.agents.tools import Access, about, tool_used
@@ -95,30 +95,30 @@ class CopilotSession(StreamSession):
         self._tools: dict[str, AgentEvent] = {}
 
     def _event(self, event: Mapping[str, object]) -> tuple[AgentEvent, ...]:
-        data = fields(event.get("data"))
+        data = as_object(event.get("data"))
         match event.get("type"):
             case "session.tools_updated":
-                self._model = text(data.get("model")) or self._model
+                self._model = as_text(data.get("model")) or self._model
                 return (AgentEvent("started", one_line(f"copilot {self._model or ''}".strip())),)
             case "assistant.message":
                 self._error = ""
-                return self._say(text(data.get("content")))
+                return self._say(as_text(data.get("content")))
             case "tool.execution_start":
                 used = tool_used(data.get("toolName"), data.get("arguments"), ACCESS)
-                self._tools[text(data.get("toolCallId"))] = used
+                self._tools[as_text(data.get("toolCallId"))] = used
                 return (used,)
             case "tool.execution_complete":
-                if fields(data.get("error")).get("code") == "denied":
-                    denied = self._tools.get(text(data.get("toolCallId")))
+                if as_object(data.get("error")).get("code") == "denied":
+                    denied = self._tools.get(as_text(data.get("toolCallId")))
                     self._deny(about(denied) if denied else "a tool")
                 return ()
             case "model.call_failure":
                 self._worry = _failure(data)
                 return ()
             case "assistant.turn_retry":
-                return self._wait(f"retry: {self._worry or text(data.get('reason'))}")
+                return self._wait(f"retry: {self._worry or as_text(data.get('reason'))}")
             case "session.error":
-                self._error = text(data.get("message")) or text(data.get("errorType")) or "an error"
+                self._error = as_text(data.get("message")) or as_text(data.get("errorType")) or "an error"
                 return ()
             case "result":
                 return self._result(event)
@@ -126,7 +126,7 @@ class CopilotSession(StreamSession):
                 return ()
 
     def _result(self, event: Mapping[str, object]) -> tuple[AgentEvent, ...]:
-        self._session = text(event.get("sessionId")) or self._session
+        self._session = as_text(event.get("sessionId")) or self._session
         status = count(event.get("exitCode"))
         if status == 0 and not self._error:
             return self._finish()
@@ -139,6 +139,6 @@ class CopilotSession(StreamSession):
 
 
 def _failure(data: Mapping[str, object]) -> str:
-    status, message = count(data.get("statusCode")), text(data.get("errorMessage"))
+    status, message = count(data.get("statusCode")), as_text(data.get("errorMessage"))
     label = f"API error {status}" if status is not None else "API error"
     return one_line(f"{label}: {message}" if message else label)

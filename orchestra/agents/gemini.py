@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestra.agents.lenient import count, fields, text, total, uncached
+from orchestra.agents.foreign import as_object, as_text, count, total, uncached
 from orchestra.agents.program import missing_program, program_of, unless_set
 from orchestra.agents.stream import StreamSession
 from orchestra.agents.tools import Access, about, tool_used
@@ -123,31 +123,31 @@ class GeminiSession(StreamSession):
         kind = event.get("type")
         if kind == "message" and event.get("role") == "assistant":
             # An answer comes in pieces.
-            self._saying = (self._saying + text(event.get("content")))[:MOST_SAID]
+            self._saying = (self._saying + as_text(event.get("content")))[:MOST_SAID]
             return () if event.get("delta") is True else self._said_so_far()
         said = self._said_so_far()
         match kind:
             case "init":
-                self._session = text(event.get("session_id")) or self._session
-                self._model = text(event.get("model")) or self._model
+                self._session = as_text(event.get("session_id")) or self._session
+                self._model = as_text(event.get("model")) or self._model
                 return (*said, AgentEvent("started", one_line(f"gemini {self._model or ''}".strip())))
             case "tool_use":
                 used = tool_used(event.get("tool_name"), event.get("parameters"), ACCESS)
-                self._tools[text(event.get("tool_id"))] = used
+                self._tools[as_text(event.get("tool_id"))] = used
                 return (*said, used)
             case "tool_result":
-                if fields(event.get("error")).get("type") == "policy_violation":
-                    denied = self._tools.get(text(event.get("tool_id")))
+                if as_object(event.get("error")).get("type") == "policy_violation":
+                    denied = self._tools.get(as_text(event.get("tool_id")))
                     self._deny(about(denied) if denied else "a tool")
                 return said
             case "result":
-                self._used = _usage_of(fields(event.get("stats")))
+                self._used = _usage_of(as_object(event.get("stats")))
                 if event.get("status") == "success":
                     return (*said, *self._finish())
-                error = text(fields(event.get("error")).get("message"))
+                error = as_text(as_object(event.get("error")).get("message"))
                 return (
                     *said,
-                    *self._finish(error or f"ended with {text(event.get('status')) or 'no status'}"),
+                    *self._finish(error or f"ended with {as_text(event.get('status')) or 'no status'}"),
                 )
             case _:
                 return said

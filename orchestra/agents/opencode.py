@@ -17,7 +17,7 @@ import json
 import re
 from collections.abc import Mapping
 
-from orchestra.agents.lenient import added, amount, count, fields, text, total
+from orchestra.agents.foreign import added, amount, as_object, as_text, count, total
 from orchestra.agents.program import missing_program, program_of, unless_set
 from orchestra.agents.stream import StreamSession
 from orchestra.agents.tools import Access, about, tool_used
@@ -112,8 +112,8 @@ class OpenCodeSession(StreamSession):
         self._used = Usage()
 
     def _event(self, event: Mapping[str, object]) -> tuple[AgentEvent, ...]:
-        self._session = text(event.get("sessionID")) or self._session
-        part = fields(event.get("part"))
+        self._session = as_text(event.get("sessionID")) or self._session
+        part = as_object(event.get("part"))
         match event.get("type"):
             case "step_start":
                 # What came before was no end.
@@ -122,23 +122,23 @@ class OpenCodeSession(StreamSession):
                 words = one_line(f"opencode {self._session or ''}".strip())
                 return (AgentEvent("started", words),) if first else ()
             case "text":
-                return self._say(text(part.get("text")))
+                return self._say(as_text(part.get("text")))
             case "tool_use":
-                state = fields(part.get("state"))
+                state = as_object(part.get("state"))
                 used = tool_used(part.get("tool"), state.get("input"), ACCESS)
-                if state.get("status") == "error" and _REFUSED.search(text(state.get("error"))):
+                if state.get("status") == "error" and _REFUSED.search(as_text(state.get("error"))):
                     self._deny(about(used))
                 return (used,)
             case "step_finish":
                 return self._step(part)
             case "error":
-                return self._finish(_error(fields(event.get("error"))))
+                return self._finish(_error(as_object(event.get("error"))))
             case _:
                 return ()
 
     def _step(self, part: Mapping[str, object]) -> tuple[AgentEvent, ...]:
         self._used = added(self._used, _usage_of(part))
-        match text(part.get("reason")):
+        match as_text(part.get("reason")):
             case "stop":
                 return self._finish()
             case "tool-calls":
@@ -153,8 +153,8 @@ class OpenCodeSession(StreamSession):
 
 
 def _usage_of(part: Mapping[str, object]) -> Usage:
-    tokens = fields(part.get("tokens"))
-    cache = fields(tokens.get("cache"))
+    tokens = as_object(part.get("tokens"))
+    cache = as_object(tokens.get("cache"))
     return Usage(
         input_tokens=count(tokens.get("input")),
         output_tokens=total((count(tokens.get("output")), count(tokens.get("reasoning")))),
@@ -166,11 +166,11 @@ def _usage_of(part: Mapping[str, object]) -> Usage:
 
 def _error(error: Mapping[str, object]) -> str:
     """`APIError 401: invalid key (retry after 3 s)`, with what is there of it."""
-    data = fields(error.get("data"))
+    data = as_object(error.get("data"))
     status = count(data.get("statusCode"))
-    label = text(error.get("name")) or "error"
+    label = as_text(error.get("name")) or "error"
     label += f" {status}" if status is not None else ""
-    words = text(data.get("message")) or text(error.get("message"))
-    again = text(fields(data.get("responseHeaders")).get("retry-after"))
+    words = as_text(data.get("message")) or as_text(error.get("message"))
+    again = as_text(as_object(data.get("responseHeaders")).get("retry-after"))
     words += f" (retry after {again} s)" if again.isdecimal() else ""
     return f"{label}: {words}" if words else label

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from orchestra.agents.foreign import as_list, as_object, as_text, count, less, uncached
 from orchestra.agents.gemini import check_rule
-from orchestra.agents.lenient import count, fields, items, since, text, uncached
 from orchestra.agents.program import missing_program, program_of
 from orchestra.agents.stream import StreamSession
 from orchestra.agents.tools import Access, about, tool_used
@@ -99,14 +99,14 @@ class QwenSession(StreamSession):
         self._used = Usage()
 
     def _event(self, event: Mapping[str, object]) -> tuple[AgentEvent, ...]:
-        self._session = text(event.get("session_id")) or self._session
+        self._session = as_text(event.get("session_id")) or self._session
         match event.get("type"):
             case "system" if event.get("subtype") == "init":
-                self._model = text(event.get("model")) or self._model
-                version = text(event.get("qwen_code_version"))
+                self._model = as_text(event.get("model")) or self._model
+                version = as_text(event.get("qwen_code_version"))
                 return (AgentEvent("started", one_line(f"qwen {version} {self._model or ''}".strip())),)
             case "assistant":
-                return self._answer(items(fields(event.get("message")).get("content")))
+                return self._answer(as_list(as_object(event.get("message")).get("content")))
             case "result":
                 return self._result(event)
             case _:
@@ -114,23 +114,23 @@ class QwenSession(StreamSession):
 
     def _answer(self, content: list[object]) -> tuple[AgentEvent, ...]:
         events: list[AgentEvent] = []
-        for block in map(fields, content):
+        for block in map(as_object, content):
             if block.get("type") == "text":
-                events += self._say(text(block.get("text")))
+                events += self._say(as_text(block.get("text")))
             elif block.get("type") == "tool_use":
                 events.append(tool_used(block.get("name"), block.get("input"), ACCESS))
         return tuple(events)
 
     def _result(self, event: Mapping[str, object]) -> tuple[AgentEvent, ...]:
-        usage = fields(event.get("usage"))
+        usage = as_object(event.get("usage"))
         read = usage.get("cache_read_input_tokens")
         self._used = Usage(
             uncached(usage.get("input_tokens"), read), count(usage.get("output_tokens")), count(read)
         )
-        for denial in map(fields, items(event.get("permission_denials"))):
+        for denial in map(as_object, as_list(event.get("permission_denials"))):
             self._deny(about(tool_used(denial.get("tool_name"), denial.get("tool_input"), ACCESS)))
-        subtype, answer = text(event.get("subtype")), text(event.get("result"))
-        error = text(fields(event.get("error")).get("message"))
+        subtype, answer = as_text(event.get("subtype")), as_text(event.get("result"))
+        error = as_text(as_object(event.get("error")).get("message"))
         if subtype != "success" or event.get("is_error") is not False:
             words = error or answer
             label = subtype if subtype != "success" else "error"
@@ -143,4 +143,4 @@ class QwenSession(StreamSession):
 
     def _usage(self) -> Usage:
         """What this run used: after a resume the stream counts from the session's beginning."""
-        return since(self._used, self._before)
+        return less(self._used, self._before)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
-from orchestra.agents.lenient import describe, parse
+from orchestra.agents.foreign import describe, parse
 from orchestra.agents.plain import fault_of
 from orchestra.agents.trouble import Trouble, trouble
 from orchestra.agents.words import clean, one_line

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from orchestra.agents.lenient import fields, items, text
+from orchestra.agents.foreign import as_list, as_object, as_text
 from orchestra.agents.words import one_line
 from orchestra.model.agents import AgentEvent
 
@@ -22,10 +22,10 @@ def tool_used(name: object, given: object, access: Mapping[str, Access]) -> Agen
     """The event for a tool that was called with the object `given`; `access` tells what the tools that name paths do
     with them, by name.
     """
-    values, called = fields(given), one_line(text(name), 80)
-    paths = [text(values.get(key)) for key in _PATHS]
-    paths += [text(each) for key in _MANY for each in items(values.get(key))]
-    summary = next(filter(None, (text(values.get(key)) for key in _SUMMARIES)), "")
+    values, called = as_object(given), one_line(as_text(name), 80)
+    paths = [as_text(values.get(key)) for key in _PATHS]
+    paths += [as_text(each) for key in _MANY for each in as_list(values.get(key))]
+    summary = next(filter(None, (as_text(values.get(key)) for key in _SUMMARIES)), "")
     shown = tuple(dict.fromkeys(one_line(path, LONGEST_PATH) for path in paths if path))
     return AgentEvent(
         "tool", one_line(summary), name=called, paths=shown, access=access.get(called, "") if shown else ""

@@ -1,6 +1,6 @@
-"""What programs print as JSON, read without trust: each function gives what is there in the shape that is wanted.
+"""What adapters read of the JSON that agent programs print: whatever has another shape than expected reads as nothing.
 
-Promises: none of them raises, whatever the program printed, and none makes up what is not there.
+Promises: nothing here raises, however odd the text; no number that cannot be a count or an amount is taken for one.
 """
 
 from __future__ import annotations
@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import fields
 
 from orchestra.model.outcomes import Usage
 
-MOST = 2**53
+_MOST = 2**53
 """Counts above this are nonsense (and not exact in JSON everywhere)."""
 
 
@@ -23,21 +24,21 @@ def parse(line: str) -> Mapping[str, object] | None:
         value = json.loads(line)
     except (ValueError, RecursionError):  # RecursionError: thousands of brackets in a row
         return None
-    return fields(value)
+    return as_object(value)
 
 
-def fields(value: object) -> Mapping[str, object]:
-    """The object that the value is, else an empty one."""
+def as_object(value: object) -> Mapping[str, object]:
+    """The value if it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
-def items(value: object) -> list[object]:
-    """The list that the value is, else an empty one."""
+def as_list(value: object) -> list[object]:
+    """The value if it is a list, else an empty one."""
     return value if isinstance(value, list) else []
 
 
-def text(value: object) -> str:
-    """The text that the value is, else an empty one."""
+def as_text(value: object) -> str:
+    """The value if it is a text, else an empty one."""
     return value if isinstance(value, str) else ""
 
 
@@ -47,7 +48,7 @@ def amount(value: object) -> float | None:
         return None
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return float(value) if 0 <= value < MOST else None
+    return float(value) if 0 <= value < _MOST else None
 
 
 def count(value: object) -> int | None:
@@ -60,6 +61,17 @@ def total(counts: tuple[int | None, ...]) -> int | None:
     """The sum of the known counts; None where none is known."""
     known = [each for each in counts if each is not None]
     return sum(known) if known else None
+
+
+def less(whole: Usage, before: Usage) -> Usage:
+    """What was used after `before`, from a count that goes on from there; what is not known of that is nothing.
+
+    A count that is below it in anything did not go on: it is of this run alone.
+    """
+    pairs = [(getattr(whole, each.name), getattr(before, each.name)) for each in fields(Usage)]
+    if any(now is not None and then is not None and now < then for now, then in pairs):
+        return whole
+    return Usage(*(now if now is None or then is None else now - then for now, then in pairs))
 
 
 def added(one: Usage, other: Usage) -> Usage:
@@ -78,30 +90,6 @@ def uncached(whole: object, read: object, written: object = None) -> int | None:
     """Input tokens without those that came from the cache or went into it, where a service counts them in."""
     known = count(whole)
     return None if known is None else max(0, known - (count(read) or 0) - (count(written) or 0))
-
-
-def since(whole: Usage, before: Usage) -> Usage:
-    """What of a session's whole usage came after what it had used `before`. Where the whole is less than that, it
-    is no session's: then it is the run's own.
-    """
-    if whole.tokens is None or before.tokens is None or whole.tokens < before.tokens:
-        return whole
-    return Usage(
-        _less(whole.input_tokens, before.input_tokens),
-        _less(whole.output_tokens, before.output_tokens),
-        _less(whole.cache_read_tokens, before.cache_read_tokens),
-        _less(whole.cache_write_tokens, before.cache_write_tokens),
-        spent_since(whole.usd, before.usd),
-    )
-
-
-def spent_since(usd: float | None, before: float | None) -> float | None:
-    """The like for money alone."""
-    return usd if usd is None or before is None or usd < before else usd - before
-
-
-def _less(whole: int | None, part: int | None) -> int | None:
-    return None if whole is None else max(0, whole - (part or 0))
 
 
 def describe(usage: Usage) -> str:
