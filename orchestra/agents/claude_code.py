@@ -22,7 +22,7 @@ from orchestra.agents.foreign import (
     total,
 )
 from orchestra.agents.plain import fault_of
-from orchestra.agents.program import missing_program, program_of, unless_set
+from orchestra.agents.program import CACHES, missing_program, program_of, unless_set
 from orchestra.agents.tools import Access, about, tool_used
 from orchestra.agents.words import clean, one_line
 from orchestra.model.agents import AgentEvent, Invocation, Judgement, Order, Session, Traits
@@ -76,6 +76,7 @@ class ClaudeCodeAgent:
             account=ACCOUNT,
             memory_bytes=MEMORY,
             version=(*program_of(self._spec, PROGRAM), "--version"),
+            leftovers=CACHES,
         )
 
     def missing(self) -> str | None:

@@ -18,7 +18,7 @@ import re
 from collections.abc import Mapping
 
 from orchestra.agents.foreign import as_list, as_object, as_text, count, less, uncached
-from orchestra.agents.program import missing_program, program_of
+from orchestra.agents.program import CACHES, missing_program, program_of
 from orchestra.agents.stream import StreamSession
 from orchestra.agents.words import one_line
 from orchestra.model.agents import AgentEvent, Invocation, Order, Resume, Session, Traits
@@ -59,6 +59,7 @@ class CodexAgent:
             account=ACCOUNT,
             memory_bytes=MEMORY,
             version=(*program_of(self._spec, PROGRAM), "--version"),
+            leftovers=CACHES,
         )
 
     def missing(self) -> str | None:

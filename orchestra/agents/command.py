@@ -9,6 +9,7 @@ import re
 import shutil
 
 from orchestra.agents.plain import PlainSession
+from orchestra.agents.program import CACHES
 from orchestra.model.agents import Invocation, Order, Session, Traits
 from orchestra.model.tasks import AgentSpec
 
@@ -42,7 +43,7 @@ class CommandAgent:
     @property
     def traits(self) -> Traits:
         """It reads the prompt, so a second attempt can be told what happened."""
-        return Traits(told=True)
+        return Traits(told=True, leftovers=CACHES)
 
     def missing(self) -> str | None:
         """What is not installed. A program that lies in the worktree is known only when it starts."""

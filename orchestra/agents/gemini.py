@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from orchestra.agents.foreign import as_object, as_text, count, total, uncached
-from orchestra.agents.program import missing_program, program_of, unless_set
+from orchestra.agents.program import CACHES, missing_program, program_of, unless_set
 from orchestra.agents.stream import StreamSession
 from orchestra.agents.tools import Access, about, tool_used
 from orchestra.agents.words import one_line
@@ -65,6 +65,7 @@ class GeminiAgent:
             account=ACCOUNT,
             memory_bytes=MEMORY,
             version=(*program_of(self._spec, PROGRAM), "--version"),
+            leftovers=CACHES,
         )
 
     def missing(self) -> str | None:

@@ -18,7 +18,7 @@ import re
 from collections.abc import Mapping
 
 from orchestra.agents.foreign import added, amount, as_object, as_text, count, total
-from orchestra.agents.program import missing_program, program_of, unless_set
+from orchestra.agents.program import CACHES, missing_program, program_of, unless_set
 from orchestra.agents.stream import StreamSession
 from orchestra.agents.tools import Access, about, tool_used
 from orchestra.agents.words import one_line
@@ -65,6 +65,7 @@ class OpenCodeAgent:
             account=ACCOUNT,
             memory_bytes=MEMORY,
             version=(*program_of(self._spec, PROGRAM), "--version"),
+            leftovers=CACHES,
         )
 
     def missing(self) -> str | None:

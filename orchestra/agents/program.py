@@ -6,6 +6,9 @@ import shutil
 
 from orchestra.model.tasks import AgentSpec
 
+CACHES = ("**/__pycache__", "**/.pytest_cache", "**/.mypy_cache", "**/.ruff_cache")
+"""What the commands that an agent tries things with leave behind where a repository does not ignore it."""
+
 
 def program_of(spec: AgentSpec, usual: str) -> tuple[str, ...]:
     """The program: the one on PATH, or what the manifest's `command` names (a pinned one, say)."""

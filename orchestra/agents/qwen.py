@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 from orchestra.agents.foreign import as_list, as_object, as_text, count, less, uncached
 from orchestra.agents.gemini import check_rule
-from orchestra.agents.program import missing_program, program_of
+from orchestra.agents.program import CACHES, missing_program, program_of
 from orchestra.agents.stream import StreamSession
 from orchestra.agents.tools import Access, about, tool_used
 from orchestra.agents.words import one_line
@@ -59,6 +59,7 @@ class QwenAgent:
             account=ACCOUNT,
             memory_bytes=MEMORY,
             version=(*program_of(self._spec, PROGRAM), "--version"),
+            leftovers=CACHES,
         )
 
     def missing(self) -> str | None:

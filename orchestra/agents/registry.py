@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from orchestra.agents.aider import AiderAgent
 from orchestra.agents.claude_code import ClaudeCodeAgent
 from orchestra.agents.codex import CodexAgent
 from orchestra.agents.command import CommandAgent
@@ -25,6 +26,7 @@ ADAPTERS: Mapping[str, Callable[[AgentSpec], Agent]] = {
     "opencode": OpenCodeAgent,
     "qwen": QwenAgent,
     "copilot": CopilotAgent,
+    "aider": AiderAgent,
     "command": CommandAgent,
     "script": ScriptAgent,
 }

@@ -1,4 +1,4 @@
-"""The session of a program that prints a JSON object a line: what all of them have in common, above all the judging.
+"""The sessions of programs that tell what they do: what all of them have in common, above all the judging.
 
 Promises: nothing that the program prints makes it raise; and it is a success only where the program ended by itself
 with status 0, after a last word of its stream that told no error.
@@ -17,8 +17,8 @@ from orchestra.model.agents import AgentEvent, Invocation, Judgement
 from orchestra.model.outcomes import Exit, Outcome, Usage
 
 
-class StreamSession(ABC):
-    """One run of such a program. What it says is noted by the adapter's `_event`, and judged here."""
+class NotedSession(ABC):
+    """One run of such a program. What it says is noted by the adapter, and judged here."""
 
     def __init__(self, invocation: Invocation) -> None:
         self._invocation = invocation
@@ -39,17 +39,9 @@ class StreamSession(ABC):
         """The command to run."""
         return self._invocation
 
-    def read(self, line: str) -> tuple[AgentEvent, ...]:
-        """What one line of the stream means; lines that are no JSON object and unknown events mean nothing."""
-        event = parse(line)
-        if event is None:
-            self._noise = one_line(line) or self._noise
-            return ()
-        return self._event(event)
-
     @abstractmethod
-    def _event(self, event: Mapping[str, object]) -> tuple[AgentEvent, ...]:
-        """What one event of the stream means."""
+    def read(self, line: str) -> tuple[AgentEvent, ...]:
+        """What one line of the stream means; foreign lines mean nothing."""
 
     @abstractmethod
     def _usage(self) -> Usage:
@@ -118,3 +110,19 @@ class StreamSession(ABC):
         used = describe(self._usage())
         finished = AgentEvent("finished", self._failure or one_line(self._said))
         return (AgentEvent("usage", used), finished) if used else (finished,)
+
+
+class StreamSession(NotedSession):
+    """One run of a program that prints a JSON object a line."""
+
+    def read(self, line: str) -> tuple[AgentEvent, ...]:
+        """What one line of the stream means; lines that are no JSON object and unknown events mean nothing."""
+        event = parse(line)
+        if event is None:
+            self._noise = one_line(line) or self._noise
+            return ()
+        return self._event(event)
+
+    @abstractmethod
+    def _event(self, event: Mapping[str, object]) -> tuple[AgentEvent, ...]:
+        """What one event of the stream means."""

@@ -27,6 +27,7 @@ from orchestra.model.trailers import result_message
 from orchestra.vcs.capture import Captured, capture, snapshot
 from orchestra.vcs.laying import lay_out, left_markers
 from orchestra.vcs.slots import Slot
+from orchestra.vcs.spared import Spared
 
 FAILED = "refs/orchestra/failed/"
 NOTHING = Captured(None)
@@ -229,7 +230,7 @@ class AttemptSteps:
     def _seen(self, at: _Place) -> str | None:
         """The worktree's files as a tree, None where that cannot be told."""
         try:
-            return snapshot(self._workshop.repository, at.slot, self._workshop.pool.spared(at.slot))
+            return snapshot(self._workshop.repository, at.slot, self._spared(at))
         except OrchestraError:
             return None
 
@@ -275,7 +276,7 @@ class AttemptSteps:
         assert self._kept.commit is not None
         try:
             # Whatever the review changed in the worktree is no part of the work.
-            lay_out(self._workshop.repository, at.slot, pool.spared(at.slot), self._kept.commit)
+            lay_out(self._workshop.repository, at.slot, self._spared(at), self._kept.commit)
             pool.mark_in_use(at.slot, self._order.attempt)
         except OrchestraError as error:
             return Failed(
@@ -363,11 +364,15 @@ class AttemptSteps:
         self._course.enter("capture")
         shop, order = self._workshop, self._order
         message = result_message(order.task.name, order.attempt, self._worker.summary)
-        spared = shop.pool.spared(at.slot)
+        spared = self._spared(at)
         self._kept = capture(
             shop.repository, at.slot, order.base, spared, ref, message, keep_unchanged=keep_unchanged
         )
         shop.pool.mark_in_use(at.slot, None)
+
+    def _spared(self, at: _Place) -> Spared:
+        """What is no part of a result: what the slot keeps, and what the agent leaves behind beside its work."""
+        return self._workshop.pool.spared(at.slot).also(at.agent.traits.leftovers)
 
     def _ended(self, failed: Failed | None) -> AttemptEnded:
         self._course.enter(None)

@@ -35,6 +35,7 @@ _OPTIONS = {
     "opencode": _PROGRAM,
     "qwen": _PROGRAM | {"max_turns"},
     "copilot": _PROGRAM,
+    "aider": _PROGRAM - {"permissions"},
     "command": frozenset(("kind", "env", "command", "args")),
     "script": frozenset(("kind", "env")),
 }

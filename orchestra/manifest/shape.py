@@ -22,7 +22,7 @@ from orchestra.model.tasks import (
 PROMPTS = ("prompts/**/*.md",)
 """The patterns that find prompts where the manifest does not say."""
 
-BUILT_IN_AGENTS = ("claude-code", "codex", "gemini", "opencode", "qwen", "copilot", "script")
+BUILT_IN_AGENTS = ("claude-code", "codex", "gemini", "opencode", "qwen", "copilot", "aider", "script")
 """Kinds that can be named like an agent; a `command` says nothing until it is described."""
 
 TIMEOUT = 45 * 60.0

@@ -18,6 +18,10 @@ class Spared:
     patterns: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
 
+    def also(self, patterns: tuple[str, ...]) -> Spared:
+        """The same and what further patterns, anchored at the root too, match."""
+        return Spared((*self.patterns, *patterns), self.paths)
+
     def ignored(self) -> tuple[str, ...]:
         """Lines of a `.gitignore` at the root. Given to git as options they go before every other."""
         return (*(f"/{pattern}" for pattern in self.patterns), *map(as_ignored, self.paths))
