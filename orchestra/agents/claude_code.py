@@ -317,7 +317,9 @@ class ClaudeCodeSession:
             words = about(tool_used(denial.get("tool_name"), denial.get("tool_input"), ACCESS))
             self._denials[as_text(denial.get("tool_use_id")) or f"{len(self._denials)}.{number}"] = words
         used = describe(self._usage())
-        finished = AgentEvent("finished", one_line(as_text(event.get("result")) or as_text(event.get("subtype"))))
+        finished = AgentEvent(
+            "finished", one_line(as_text(event.get("result")) or as_text(event.get("subtype")))
+        )
         return (AgentEvent("usage", used), finished) if used else (finished,)
 
     def _usage(self) -> Usage:

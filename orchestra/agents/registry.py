@@ -34,8 +34,16 @@ ADAPTERS: Mapping[str, Callable[[AgentSpec], Agent]] = {
 
 
 def make_agent(spec: AgentSpec) -> Agent:
-    """The adapter for an agent of the manifest."""
-    return ADAPTERS[spec.kind](spec)
+    """The adapter for an agent of the manifest.
+
+    Raises OrchestraError, a fault of the environment, where its kind is not ours and no package makes it.
+    """
+    make = ADAPTERS.get(spec.kind)
+    if make is not None:
+        return make(spec)
+    from orchestra.agents.plugins import plugin_agent
+
+    return plugin_agent(spec)
 
 
 def default_agent() -> AgentSpec | None:

@@ -42,7 +42,7 @@ _OPTIONS = {
 """By kind of agent: the keys that have an effect."""
 
 KINDS = tuple(_OPTIONS)
-"""The kinds of agents that there are."""
+"""The kinds of agents that come with orchestra."""
 
 Section = dict[str, Any]
 
@@ -174,14 +174,17 @@ def _environment(section: Section, path: DataPath) -> Iterator[Problem]:
 
 def _agent(agent: Section, path: DataPath) -> Iterator[Problem]:
     kind = agent["kind"]
-    if kind not in KINDS:
-        meant = nearest(kind, KINDS)
-        hint = f"did you mean `{meant}`? " if meant else ""
-        hint += f"what can be written here: {listing(KINDS)}"
-        yield Problem(f"there is no kind of agent `{show(kind)}`", (*path, "kind"), hint=hint)
+    options = _OPTIONS.get(kind)
+    if options is None:
+        problem = _kind_problem(kind, (*path, "kind"))
+        if problem is not None:
+            yield problem
+        else:
+            # What its keys mean is for the package that adds it to say.
+            yield from _environment(agent, path)
         return
     for key in agent:
-        if key not in _OPTIONS[kind]:
+        if key not in options:
             hint = f"remove it: it belongs to {listing(k for k in _OPTIONS if key in _OPTIONS[k])}"
             yield Problem(f"`{key}` has no effect on an agent of kind `{kind}`", (*path, key), True, hint)
     if kind == "command" and "command" not in agent:
@@ -197,6 +200,19 @@ def _agent(agent: Section, path: DataPath) -> Iterator[Problem]:
             "the name of the program is empty", (*path, "command", 0), hint="for example `my-agent`"
         )
     yield from _environment(agent, path)
+
+
+def _kind_problem(kind: str, path: DataPath) -> Problem | None:
+    """What is wrong with a kind of agent that is not ours, given those that installed packages add."""
+    from orchestra.manifest.plugins import added_kinds
+
+    kinds = (*KINDS, *added_kinds())
+    if kind in kinds:
+        return None
+    meant = nearest(kind, kinds)
+    hint = f"did you mean `{meant}`? " if meant else ""
+    hint += f"what can be written here: {listing(dict.fromkeys(kinds))}"
+    return Problem(f"there is no kind of agent `{show(kind)}`", path, hint=hint)
 
 
 def _agent_named(section: Section, path: DataPath, data: Section) -> Iterator[Problem]:

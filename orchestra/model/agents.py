@@ -11,6 +11,11 @@ from typing import Literal, Protocol
 
 from orchestra.model.outcomes import Exit, Fault, Outcome, Usage
 
+ENTRY_POINTS = "orchestra.agents"
+"""The group of entry points by which a package adds a kind of agent: its name is the kind, its value what makes an
+`Agent` from the `AgentSpec` of the manifest.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Traits:
