@@ -1,4 +1,4 @@
-"""The simulated executor and the manual clock: the doubles with which plans and tests drive the real engine.
+"""The doubles with which plans and tests drive the real engine: executor, clock, machine and ledger.
 
 An attempt takes the time that its script says and leaves the result that its script says; time moves only when
 somebody waits.
@@ -10,9 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush
 
-from orchestra.model.outcomes import Fault, Outcome, Phase
+from orchestra.model.agents import AgentEvent
+from orchestra.model.means import Day, Reading
+from orchestra.model.outcomes import Fault, Outcome, Phase, Usage
 from orchestra.model.patterns import compile_pattern
 from orchestra.model.ports import (
+    AgentSaid,
     AttemptEnded,
     AttemptOrder,
     CommitRequest,
@@ -49,7 +52,8 @@ class Script:
     """What a simulated attempt does: takes `seconds`, edits files, ends with an outcome.
 
     `told` is whether its agent could be told what happened to the result, `transient` whether what made it fail
-    may be over soon, `retry_after` in how many seconds at least.
+    may be over soon, `retry_after` in how many seconds at least, `throttled` whether its service was asked too much.
+    `usage` is what it used, of `model`; `says` is what its agent says as soon as it starts.
     """
 
     seconds: float = 1.0
@@ -59,6 +63,10 @@ class Script:
     told: bool = False
     transient: bool = False
     retry_after: float | None = None
+    throttled: bool = False
+    usage: Usage = field(default_factory=Usage)
+    model: str | None = None
+    says: tuple[AgentEvent, ...] = ()
 
 
 def pessimist(order: AttemptOrder, tree: Tree) -> Script:
@@ -125,6 +133,7 @@ class SimulatedExecutor:
         script = self.behave(order, self.git.tree(order.base))
         self._push(script.seconds, order, script)
         self._told.append(Started(order.attempt, slot=1, log=""))
+        self._told += [AgentSaid(order.attempt, event) for event in script.says]
         running = sum(item.script is not None for _, _, item in self._under_way)
         self.peak = max(self.peak, running)
 
@@ -181,23 +190,69 @@ class SimulatedExecutor:
     def _ended(self, order: AttemptOrder, script: Script, began: float) -> AttemptEnded:
         tree = self.git.tree(order.base)
         phases = (Phase("agent", began, self.clock.seconds),)
+        ended = AttemptEnded(
+            order.attempt,
+            script.outcome,
+            phases=phases,
+            usage=script.usage,
+            told=script.told,
+            model=script.model,
+        )
         if not script.outcome.good:
-            return AttemptEnded(
-                order.attempt,
-                script.outcome,
-                Fault.AGENT,
-                script.detail,
-                phases=phases,
-                told=script.told,
+            return replace(
+                ended,
+                fault=Fault.AGENT,
+                detail=script.detail,
                 transient=script.transient,
                 retry_after=script.retry_after,
+                throttled=script.throttled,
             )
         message = result_message(order.task.name, order.attempt, "")
         result = self.git.commit(CommitRequest(order.base, (order.base,), message, script.edits))
         changed = self.git.tree(result).files != tree.files
         if order.task.claims.is_check and not changed:
             # Of a check nothing is kept but its verdict.
-            return AttemptEnded(order.attempt, Outcome.NO_CHANGE, phases=phases, told=script.told)
+            return replace(ended, outcome=Outcome.NO_CHANGE)
         self.git.update_refs((RefUpdate(order.keep, result, force=True),))
-        outcome = Outcome.SUCCESS if changed else Outcome.NO_CHANGE
-        return AttemptEnded(order.attempt, outcome, result=result, phases=phases, told=script.told)
+        return replace(ended, outcome=Outcome.SUCCESS if changed else Outcome.NO_CHANGE, result=result)
+
+
+@dataclass(slots=True)
+class ListedLedger:
+    """A ledger of what is written down here. Implements Ledger.
+
+    `past` are the usages by agent and task, newest first, `peaks` the bytes by task, `days` the USD by the number of
+    the day, which is 86,400 seconds long.
+    """
+
+    past: dict[tuple[str, str], tuple[Usage, ...]] = field(default_factory=dict)
+    peaks: dict[str, int] = field(default_factory=dict)
+    days: dict[int, float] = field(default_factory=dict)
+
+    def usages(self, agent: str, task: str | None = None) -> tuple[Usage, ...]:
+        """See `orchestra.model.means.Ledger`."""
+        every = (used for (who, what), used in self.past.items() if who == agent and task in (None, what))
+        return tuple(usage for used in every for usage in used)
+
+    def peak_bytes(self, task: str) -> int:
+        """See `orchestra.model.means.Ledger`."""
+        return self.peaks.get(task, 0)
+
+    def day(self, now: float) -> Day:
+        """See `orchestra.model.means.Ledger`."""
+        number = int(now // 86_400)
+        return Day((number + 1) * 86_400.0, self.days.get(number, 0.0))
+
+
+@dataclass(slots=True)
+class ScriptedMachine:
+    """A machine that stands as its script says at each moment. Implements Machine; `looks` are the moments of looks."""
+
+    clock: ManualClock
+    script: Callable[[float], Reading]
+    looks: list[float] = field(default_factory=list)
+
+    def read(self) -> Reading:
+        """See `orchestra.model.means.Machine`."""
+        self.looks.append(self.clock.seconds)
+        return self.script(self.clock.seconds)
