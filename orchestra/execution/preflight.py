@@ -11,19 +11,17 @@ from pathlib import Path
 from orchestra.execution.workshop import Workshop
 from orchestra.model.errors import OrchestraError, environment_error
 from orchestra.model.patterns import PatternSet
-from orchestra.model.tasks import Task
+from orchestra.model.tasks import Limits, Task
 from orchestra.vcs.advance import checkouts_of, finish_or_drop, git_dir_of, rebased_in, under_way
 from orchestra.vcs.locks import remove_stale_locks
-
-LEAST_DISK = 200 * 2**20
-"""Bytes that must be free where slots and logs are written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
     """The checks of one build. `branch` is what it will advance (None: nothing), `slots` where worktrees
-    lie, `prompts` the patterns that find prompts; `notice` takes a message and a hint for the person; `unseen`
-    tells whether uncommitted changes, which tasks do not see, are to be named.
+    lie, `prompts` the patterns that find prompts; `notice` takes a message and a hint for the person; `disk` are the
+    bytes that must be free where slots and logs are written; `unseen` tells whether uncommitted changes, which tasks
+    do not see, are to be named.
     """
 
     workshop: Workshop
@@ -31,6 +29,7 @@ class Preflight:
     slots: Path
     prompts: tuple[str, ...]
     notice: Callable[[str, str | None], None]
+    disk: int = Limits().disk
     unseen: bool = True
 
     def check(self, tasks: Iterable[Task]) -> None:
@@ -52,7 +51,7 @@ class Preflight:
         common = repository.common_dir
         remove_stale_locks(repository.root, common, self.slots)
         for folder in (self.slots, repository.state_folder, common / "objects", common / "refs"):
-            _check_disk(folder)
+            _check_disk(folder, self.disk)
         if self.unseen:
             self._name_unseen(tasks)
 
@@ -134,15 +133,15 @@ def _under_way(what: str, place: Path) -> OrchestraError:
     return environment_error(f"a {what} is under way in {place}", hint=finish_or_drop(what))
 
 
-def _check_disk(folder: Path) -> None:
+def _check_disk(folder: Path, least: int) -> None:
     place = folder
     while not place.exists() and place != place.parent:
         place = place.parent
     free = shutil.disk_usage(place).free
-    if free < LEAST_DISK:
+    if free < least:
         raise environment_error(
-            f"only {free // 2**20} MiB are free at {place}",
-            hint="make room: worktrees and logs are written there",
+            f"only {free // 2**20:,} MiB are free at {place}",
+            hint=f"make room: worktrees and logs are written there, and `limits.disk` asks for {least // 2**20:,} MiB",
         )
     if not os.access(place, os.W_OK):
         raise environment_error(

@@ -11,7 +11,6 @@ import pytest
 
 from orchestra.agents.registry import make_agent
 from orchestra.agents.run import RunCommand
-from orchestra.execution import preflight as module
 from orchestra.execution.preflight import Preflight
 from orchestra.execution.workshop import Workshop
 from orchestra.model.errors import ExitStatus, OrchestraError
@@ -39,6 +38,7 @@ class Check:
     branch: str | None = MAIN
     agents: dict[str, AgentSpec] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    disk: int = 0
 
     def __call__(self, *tasks: Task) -> list[str]:
         bench = Bench(self.person)
@@ -53,7 +53,12 @@ class Check:
             lambda task, spec: make_agent(spec) if spec is not None else RunCommand(task.run or ""),
         )
         flight = Preflight(
-            shop, self.branch, bench.folder, ("prompts/**/*.md",), lambda m, _: self.notices.append(m)
+            shop,
+            self.branch,
+            bench.folder,
+            ("prompts/**/*.md",),
+            lambda m, _: self.notices.append(m),
+            disk=self.disk,
         )
         flight.check(tasks or (Task("task", 0, Claims(write=("src/**",)), run="true"),))
         return self.notices
@@ -158,10 +163,10 @@ def test_uncommitted_changes_that_tasks_do_not_see_are_named_and_not_refused(per
     assert notice.startswith("not seen by tasks") and notice.endswith(" and 8 more")
 
 
-def test_too_little_room_is_told(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LEAST_DISK", 2**62)
-    error = Check(person).refused()
+def test_too_little_room_is_told(person: Person) -> None:
+    error = Check(person, disk=2**62).refused()
     assert "MiB are free at" in str(error)
+    assert "`limits.disk` asks for 4,398,046,511,104 MiB" in (error.hint or "")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
