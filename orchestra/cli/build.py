@@ -7,24 +7,25 @@ import secrets
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from orchestra.cli.options import Project, Settings, common_options, use_color
+from orchestra.cli.options import Project, Settings, amount, common_options, use_color
 from orchestra.execution.engine import BuildOrder, Engine
 from orchestra.execution.lock import BuildLock
 from orchestra.integration.reconcile import TakenUp
 from orchestra.model.errors import ExitStatus, OrchestraError
 from orchestra.model.events import BuildFinished, Event, Notice
 from orchestra.model.ports import Listener
-from orchestra.model.tasks import Task
+from orchestra.model.tasks import Manifest, Task
 
 if TYPE_CHECKING:
     from orchestra.execution.local import LocalExecutor
     from orchestra.execution.workshop import Workshop
+    from orchestra.model.means import Means
     from orchestra.vcs.slots import Slot
 
 
@@ -67,6 +68,7 @@ class BuildRequest:
     adopt: bool = False
     fail_fast: bool = False
     wait: bool = False
+    budget: float | None = None
 
 
 @click.command("build")
@@ -77,6 +79,12 @@ class BuildRequest:
 @click.option("--adopt", is_flag=True, help="Record what is stale as fresh, as it stands, and run nothing.")
 @click.option("--fail-fast", is_flag=True, help="Start nothing more after the first failure.")
 @click.option("--agent", metavar="NAME", help="Let this agent do all tasks.")
+@click.option(
+    "--budget",
+    callback=amount,
+    metavar="USD",
+    help="Start nothing more once the build has cost so much (instead of `limits.usd`).",
+)
 @click.option("--into", metavar="BRANCH", help="Land on this branch instead of the one checked out.")
 @click.option("--no-advance", is_flag=True, help="Leave the branch; the result stays on orchestra/build-ID.")
 @click.option(
@@ -103,6 +111,7 @@ def command(
     adopt: bool,
     fail_fast: bool,
     agent: str | None,
+    budget: float | None,
     into: str | None,
     no_advance: bool,
     include_dirty: bool,
@@ -135,7 +144,7 @@ def command(
         include_dirty=include_dirty,
     )
     display = Display(as_json=as_json, silent=ui == "none", verbosity=-1 if quiet else int(verbose))
-    request = BuildRequest(targets, jobs, force, adopt, fail_fast, wait)
+    request = BuildRequest(targets, jobs, force, adopt, fail_fast, wait, budget)
     if dry_run:
         return _dry_run(project, request, display)
     return exit_status(run_build(project, request, display))
@@ -245,7 +254,7 @@ class _Build:
         selected, forced = chosen(project, self._request)
         return BuildOrder(
             self._build,
-            project.manifest,
+            budgeted(project.manifest, self._request.budget),
             project.graph,
             selected,
             begin.target,
@@ -270,6 +279,7 @@ class _Build:
             self._slots_folder(),
             project.manifest.prompts,
             self._notice,
+            disk=project.manifest.limits.disk,
             unseen=not project.include_dirty,
         )
         tasks = [project.graph.task(name) for name in order.selected]
@@ -280,6 +290,19 @@ class _Build:
             self._clock,
             self._listeners,
             lambda stale: preflight.check(task for task in tasks if task.name in stale),
+            self._means(shop),
+        )
+
+    def _means(self, shop: Workshop) -> Means:
+        from orchestra.execution.machine import LocalMachine
+        from orchestra.execution.workers import worker_of
+        from orchestra.history.ledger import HistoryLedger
+        from orchestra.model.means import Means
+
+        return Means(
+            lambda task: worker_of(shop, task),
+            HistoryLedger(self._project.history_path, self._build, self._notice),
+            LocalMachine(self._slots_folder(), self._clock),
         )
 
     def _workshop(self) -> Workshop:
@@ -386,6 +409,11 @@ def chosen(project: Project, request: BuildRequest) -> tuple[frozenset[str], fro
 def named(project: Project, request: BuildRequest) -> frozenset[str]:
     """The tasks that were named, which run also where they were reverted."""
     return frozenset(project.named(request.targets))
+
+
+def budgeted(manifest: Manifest, usd: float | None) -> Manifest:
+    """The manifest with what the command line says that a build may cost, in USD; None: as it is."""
+    return manifest if usd is None else replace(manifest, limits=replace(manifest.limits, usd=usd))
 
 
 def jobs_of(project: Project, request: BuildRequest) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,19 @@ class Settings:
     directory: str = "."
     file: str | None = None
     debug: bool = False
+
+
+def amount(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """An amount of USD from an option, a number from 0; None where the option was not given."""
+    if value is None:
+        return None
+    try:
+        usd = float(value)
+    except ValueError:
+        usd = math.nan
+    if math.isfinite(usd) and usd >= 0:
+        return usd
+    raise click.BadParameter("an amount in USD, such as 5 or 2.50", context, parameter)
 
 
 def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
