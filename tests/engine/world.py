@@ -31,6 +31,7 @@ from orchestra.model.events import (
 )
 from orchestra.model.graph import build_graph
 from orchestra.model.keys import Parts
+from orchestra.model.means import Means
 from orchestra.model.outcomes import Outcome
 from orchestra.model.patterns import compile_pattern
 from orchestra.model.ports import AttemptOrder, CommitRequest
@@ -153,7 +154,7 @@ class World:
 
     `green` tells of a commit whether it passes; `verdict` is what verification says of it, where something else
     is to happen then. `guard` stands between the engine and each of its seams, `behind` gives what
-    the engine has for `git`.
+    the engine has for `git`, `means` are what decides how much may run at once.
     """
 
     manifest: Manifest
@@ -168,6 +169,7 @@ class World:
     branch: str = MAIN
     guard: Callable[[Any], Any] = field(default=lambda seam: seam)
     behind: Callable[[Any], Any] = field(default=lambda git: git)
+    means: Means | None = None
     builds: int = 0
     last_engine: Engine | None = None
     read_entries: dict[tuple[str, str], LockEntry] = field(default_factory=dict)
@@ -333,7 +335,9 @@ class World:
         )
         witness = Witness(self, graph.tasks)
         before = dict(self.git.refs)
-        self.last_engine = Engine(order, git, self.guard(executor), self.clock, [self.guard(witness)])
+        self.last_engine = Engine(
+            order, git, self.guard(executor), self.clock, [self.guard(witness)], means=self.means
+        )
         finished = self.last_engine.run()
         built = Built(finished, witness.events, executor, before)
         assert set(finished.tasks) == order.selected
