@@ -6,15 +6,15 @@ It never stops a build: what cannot be read counts as nothing, and that is said 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from orchestra.history.database import open_for_reading
-from orchestra.history.queries import ask
 from orchestra.model.errors import OrchestraError
 from orchestra.model.means import Day
 from orchestra.model.outcomes import Usage
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
 
 NEWEST = 50
 """How many attempts the past of an agent, or of a task, goes back: prices and habits change."""
@@ -58,6 +58,8 @@ class HistoryLedger:
 
     def day(self, now: float) -> Day:
         """See `orchestra.model.means.Ledger`."""
+        from datetime import datetime, timedelta  # a build that starts nothing asks nothing
+
         self._note_loss()
         today = datetime.fromtimestamp(now, self._zone).date()
         began, until = (
@@ -90,6 +92,9 @@ class HistoryLedger:
             self._notice(message, hint)
 
     def _ask(self, sql: str, *values: object) -> list[dict[str, Any]]:
+        from orchestra.history.database import open_for_reading
+        from orchestra.history.queries import ask
+
         try:
             history = open_for_reading(self._path)
             if history is None:
