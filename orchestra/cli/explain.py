@@ -27,9 +27,9 @@ def command(
     (name,) = project.named((task,))
     situation = project.situation()
     decisions = decide_all(situation)
-    last = project.last_finals((name,))
+    last, reads = project.last_finals((name,)), project.last_reads(name)
     if as_json:
-        click.echo(json.dumps(explain_json(name, decisions, situation, last)))
+        click.echo(json.dumps(explain_json(name, decisions, situation, last, reads)))
     else:
-        click.echo(explain_text(name, decisions, situation, last, use_color(sys.stdout)))
+        click.echo(explain_text(name, decisions, situation, last, use_color(sys.stdout), reads))
     return ExitStatus.OK

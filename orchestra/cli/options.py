@@ -213,6 +213,18 @@ class Project:
                     found[name] = (attempt.endings[-1].kind, attempt.endings[-1].why or "")
         return found
 
+    def last_reads(self, task: str) -> tuple[str, ...]:
+        """The files that the last attempt of a task was seen to read, as far as the history knows."""
+        from orchestra.history.database import open_for_reading
+        from orchestra.history.queries import last_attempt
+
+        history = open_for_reading(self.history_path)
+        if history is None:
+            return ()
+        with history:
+            attempt = last_attempt(history, task)
+        return attempt.reads if attempt is not None else ()
+
 
 def _plain(name: str) -> bool:
     """Whether a name can be a branch and is no revision expression or option."""

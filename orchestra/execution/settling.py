@@ -107,6 +107,7 @@ class Settler:
                 ended.cpu_s,
                 ended.peak_bytes,
                 ended.changed_bytes,
+                ended.reads,
             )
         )
         assert card.decision is not None

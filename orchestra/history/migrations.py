@@ -229,8 +229,9 @@ def _iso(column: str) -> str:
     return f"strftime('%Y-%m-%dT%H:%M:%fZ', {column}, 'unixepoch')"
 
 
-def _phase(name: str) -> str:
-    return f"(SELECT sum(p.ended - p.started) FROM phases p WHERE p.attempt_id = a.id AND p.name = '{name}')"
+def _phase(name: str, how: str = "=") -> str:
+    where = f"p.attempt_id = a.id AND p.name {how} '{name}'"
+    return f"(SELECT sum(p.ended - p.started) FROM phases p WHERE {where})"
 
 
 _VIEWS = (
@@ -305,10 +306,21 @@ _LACKING = (
     _SETTLED[-1].replace("b.usd, b.tokens,", "b.usd, b.unpriced, b.tokens, b.uncounted,"),
 )
 
+_ROUNDS = (
+    # What agents were seen to read (a JSON array), and the time that repairs and reviews took.
+    "ALTER TABLE attempts ADD COLUMN reads TEXT",
+    "DROP VIEW attempt_view",
+    _VIEWS[1].replace(
+        f"{_phase('capture')} AS capture_s,",
+        f"{_phase('capture')} AS capture_s, {_phase('repair %', 'LIKE')} AS repair_s, {_phase('review')} AS review_s,",
+    ),
+)
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration("0001_first", _TABLES + _VIEWS),
     Migration("0002_adopted_and_reverted", _SETTLED),
     Migration("0003_unpriced_and_uncounted", _LACKING),
+    Migration("0004_reads_and_rounds", _ROUNDS),
 )
 """All changes of the schema, oldest first. One that was released never changes: add another."""
 

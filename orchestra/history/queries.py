@@ -221,6 +221,7 @@ def _attempts(history: History, where: str, *values: object) -> tuple[AttemptRec
         AttemptRecord(
             **{name: row[name] for name in _PLAIN},
             usage=Usage(**{name: row[name] for name in Usage.__dataclass_fields__}),
+            reads=unlisted(row["reads"] or "[]"),
             reasons=tuple(reasons[row["decision_id"]]),
             waits=tuple(waits[row["id"]]),
             phases=tuple(phases[row["id"]]),
@@ -233,7 +234,7 @@ def _attempts(history: History, where: str, *values: object) -> tuple[AttemptRec
 _PLAIN = tuple(
     name
     for name in AttemptRecord.__dataclass_fields__
-    if name not in ("usage", "reasons", "waits", "phases", "endings")
+    if name not in ("usage", "reads", "reasons", "waits", "phases", "endings")
 )
 
 

@@ -107,7 +107,8 @@ class EndingRecord:
 class AttemptRecord:
     """One attempt: why it ran, what it waited for, how it ended, what it used, what became of its result.
 
-    `outcome` is None where it is under way or orchestra was killed.
+    `outcome` is None where it is under way or orchestra was killed. `reads` are the files that its agent was seen to
+    read.
     """
 
     build: str
@@ -132,6 +133,7 @@ class AttemptRecord:
     cpu_s: float | None
     peak_bytes: int | None
     changed_bytes: int | None
+    reads: tuple[str, ...]
     reason_count: int
     reasons: tuple[Why, ...]
     waits: tuple[Wait, ...]

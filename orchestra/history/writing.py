@@ -230,6 +230,8 @@ class Writer:
             "cpu_s": event.cpu_s if measured else None,
             "peak_bytes": event.peak_bytes or None,
             "changed_bytes": event.changed_bytes if captured else None,
+            # Most agents tell of none: that needs no room.
+            "reads": listed(event.reads) if event.reads else None,
         }
         self._do(
             f"UPDATE attempts SET {', '.join(f'{name} = ?' for name in values)} WHERE build = ? AND attempt = ?",

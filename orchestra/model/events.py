@@ -111,7 +111,9 @@ class AgentDid(Event):
 
 @dataclass(frozen=True, slots=True)
 class AttemptFinished(Event):
-    """An attempt ended; its result, if it has one, is kept under a ref."""
+    """An attempt ended; its result, if it has one, is kept under a ref. `reads` are the files of its base that its
+    agent was seen to read.
+    """
 
     name: ClassVar[str] = "attempt_finished"
     task: str
@@ -129,6 +131,7 @@ class AttemptFinished(Event):
     cpu_s: float = 0.0
     peak_bytes: int = 0
     changed_bytes: int = 0
+    reads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from orchestra.model.patterns import PatternSet
 from orchestra.model.tasks import Task
 from orchestra.model.trees import Tree
@@ -36,6 +38,12 @@ def split_reads(task: Task, tree: Tree) -> tuple[tuple[str, ...], tuple[str, ...
         tuple(path for path in read if path not in written),
         tuple(path for path in read if path in written),
     )
+
+
+def undeclared(task: Task, paths: Iterable[str]) -> tuple[str, ...]:
+    """Those of the paths that the task neither reads nor writes by declaration, in order."""
+    writes = PatternSet.of(task.claims.writable or ())
+    return tuple(path for path in paths if not reads_path(task, path) and not writes.matches(path))
 
 
 def reads_path(task: Task, path: str) -> bool:

@@ -6,13 +6,14 @@ that decided; nothing is decided here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from orchestra.model.freshness import Decision, Reason, Situation, State
 from orchestra.model.graph import EdgeKind, Graph
 from orchestra.model.meetings import meetings
+from orchestra.model.reading import undeclared
 from orchestra.model.tasks import EVERYTHING, Task
 from orchestra.model.trees import FileState
 from orchestra.reporting.claims import claims_json, claims_rows, meetings_json
@@ -69,10 +70,12 @@ def explain_text(
     at: Situation,
     last: Last | None = None,
     color: bool = False,
+    reads: Sequence[str] = (),
 ) -> str:
     """All there is to say about one task, in lines without a newline at the end.
 
-    `decisions` holds that of the task and of those that it needs or waits for, as decided on `at`.
+    `decisions` holds that of the task and of those that it needs or waits for, as decided on `at`; `reads` are the
+    files that its last attempt was seen to read.
     """
     decision, task = decisions[name], at.graph.task(name)
     state = paint(str(decision.state), _STYLES[decision.state], color)
@@ -84,13 +87,18 @@ def explain_text(
     lines += labelled("key", [short(decision.key)], _LABEL_WIDTH)
     lines += labelled("parts", _parts(decision, at), _LABEL_WIDTH)
     lines += labelled("claims", claims_rows(task), _LABEL_WIDTH)
+    lines += labelled("observed", _reads(task, reads), _LABEL_WIDTH)
     lines += labelled("after", _after(name, decisions, at.graph), _LABEL_WIDTH)
     lines += labelled("next", _next(decision, task), _LABEL_WIDTH)
     return "\n".join(lines)
 
 
 def explain_json(
-    name: str, decisions: Mapping[str, Decision], at: Situation, last: Last | None = None
+    name: str,
+    decisions: Mapping[str, Decision],
+    at: Situation,
+    last: Last | None = None,
+    reads: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The same as JSON data."""
     decision, graph = decisions[name], at.graph
@@ -117,6 +125,7 @@ def explain_json(
             for one in unchanged(decision, at)
         ],
         "claims": {**claims_json(task.claims), "place": str(task.place)},
+        "reads": {"observed": list(reads), "undeclared": list(undeclared(task, reads))},
         "needs": list(task.needs),
         "stale_needs": list(stale_needs(name, decisions, graph)),
         "after": [
@@ -220,6 +229,17 @@ def _parts(decision: Decision, at: Situation) -> list[str]:
 def _unchanged_words(one: Unchanged) -> str:
     by = listing(one.by, 3) or "another"
     return f"{change(one.recorded, one.seen)} counts as unchanged: written by {by}"
+
+
+def _reads(task: Task, reads: Sequence[str]) -> list[str]:
+    if not reads:
+        return []
+    rows = [f"its last attempt read {listing(reads)}"]
+    unsaid = undeclared(task, reads)
+    if unsaid:
+        rows.append(f"not declared: {listing(unsaid)}")
+        rows.append("  to run it again when they change, name them under `claims.read`")
+    return rows
 
 
 def _after(name: str, decisions: Mapping[str, Decision], graph: Graph) -> list[str]:

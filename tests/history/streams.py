@@ -269,6 +269,7 @@ def task_events(draw: DrawFn, build: str, task: str, prefix: str) -> tuple[tuple
                 draw(seconds()),
                 draw(st.integers(0, 2**40)),
                 draw(st.integers(0, 2**40)),
+                draw(names(0, 3)),
             )
         )
         if number < many:

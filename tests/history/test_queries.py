@@ -187,7 +187,7 @@ def expected_attempt(events: list[Event], begun: AttemptStarted) -> dict[str, An
     )
     if end is None:
         none = dict.fromkeys(("finished", *names, "changed_bytes"))
-        return {**expected, **none, "usage": Usage(), "phases": ()}
+        return {**expected, **none, "usage": Usage(), "phases": (), "reads": ()}
     values = {name: getattr(end, name) for name in names}
     # Nothing was measured where there is no peak.
     values["peak_bytes"] = end.peak_bytes or None
@@ -195,7 +195,14 @@ def expected_attempt(events: list[Event], begun: AttemptStarted) -> dict[str, An
     captured = end.result is not None or end.outcome is Outcome.NO_CHANGE
     values["changed_bytes"] = end.changed_bytes if captured else None
     usage = Usage(**{name: known(value) for name, value in asdict(end.usage).items()})
-    return {**expected, **values, "finished": end.time, "usage": usage, "phases": end.phases}
+    return {
+        **expected,
+        **values,
+        "finished": end.time,
+        "usage": usage,
+        "phases": end.phases,
+        "reads": end.reads,
+    }
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)

@@ -334,3 +334,15 @@ def test_the_history_is_told_as_json_too() -> None:
     content = explain_json("gamma", DECISIONS, AT, {"gamma": (Final.FAILED, "timed out")})
     assert content["last"] == {"final": "failed", "why": "timed out"}
     assert explain_json("gamma", DECISIONS, AT)["last"] is None
+
+
+def test_what_the_last_attempt_was_seen_to_read_and_what_of_it_is_not_declared() -> None:
+    assert "observed" not in explain_text("gamma", DECISIONS, AT)
+    text = explain_text("gamma", DECISIONS, AT, reads=("src/a.py", "g.txt", "docs/x.md", "z\x1b"))
+    assert "observed its last attempt read src/a.py, g.txt, docs/x.md, z\\x1b\n" in text
+    assert "not declared: docs/x.md, z\\x1b\n" in text and "`claims.read`" in text
+    all_declared = explain_text("gamma", DECISIONS, AT, reads=("src/a.py", "g.txt"))
+    assert "observed" in all_declared and "not declared" not in all_declared
+    data = explain_json("gamma", DECISIONS, AT, reads=("src/a.py", "docs/x.md"))
+    assert data["reads"] == {"observed": ["src/a.py", "docs/x.md"], "undeclared": ["docs/x.md"]}
+    validator("explain").validate(data)
