@@ -23,6 +23,7 @@ from orchestra.model.ports import Listener
 from orchestra.model.tasks import Manifest, Task
 
 if TYPE_CHECKING:
+    from orchestra.execution.hooks import Hooks
     from orchestra.execution.local import LocalExecutor
     from orchestra.execution.workshop import Workshop
     from orchestra.model.means import Means
@@ -201,6 +202,7 @@ class _Build:
         self._clock = SystemClock()
         self._build = build_name(self._clock.now())
         self._listeners: list[Listener] = []
+        self._over = False
 
     def run(self, *, after_crash: bool) -> BuildFinished:
         """Build. `after_crash`: the build before this one did not come to its end."""
@@ -229,6 +231,10 @@ class _Build:
         record = EventsFile(logs / "events.jsonl", lambda error: self._warn(f"events.jsonl: {error}"))
         shown, summary = self._display.listeners(project)
         self._listeners = [recorder, record, *shown]
+        hooks = self._hooks(logs)
+        if hooks is not None:
+            # Last: whatever it starts finds the event written down.
+            self._listeners.append(hooks)
         try:
             for name in begin.left:
                 self._notice(
@@ -242,8 +248,13 @@ class _Build:
             error.hint = error.hint or "mend that, then: orchestra build, which goes on from there"
             raise
         finally:
-            record.close()
-            recorder.close()
+            try:
+                if hooks is not None:
+                    self._over = True
+                    hooks.close()
+            finally:
+                record.close()
+                recorder.close()
         text = summary()
         if text:
             Output(sys.stdout, _not_written).write(text + "\n")
@@ -281,6 +292,7 @@ class _Build:
             self._notice,
             disk=project.manifest.limits.disk,
             unseen=not project.include_dirty,
+            tip=order.tip,
         )
         tasks = [project.graph.task(name) for name in order.selected]
         return Engine(
@@ -347,8 +359,34 @@ class _Build:
         passed += [name for task in manifest.tasks for name in task.passes]
         mask = Mask(secrets_of(os.environ, passed))
         return Workshop(
-            repository, pool, self._build, self._clock, os.environ, setup, agent_of, adapter_of, mask=mask
+            repository,
+            pool,
+            self._build,
+            self._clock,
+            os.environ,
+            setup,
+            agent_of,
+            adapter_of,
+            manifest.context,
+            mask,
         )
+
+    def _hooks(self, logs: Path) -> Hooks | None:
+        """What runs the person's commands on events, where there are some."""
+        project = self._project
+        if not project.manifest.hooks:
+            return None
+        from orchestra.execution.hooks import Hooks
+
+        commands = dict(project.manifest.hooks)
+        return Hooks(commands, project.repository.root, os.environ, logs, self._clock, self._hook_failed)
+
+    def _hook_failed(self, message: str, hint: str | None) -> None:
+        if self._over:
+            # `build_finished` is the last event.
+            self._warn(f"{message} ({hint})" if hint else message)
+        else:
+            self._notice(message, hint)
 
     def _slots_folder(self) -> Path:
         from orchestra.vcs.slots import slots_folder

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestra.execution.context import missing_context, read_context
+from orchestra.execution.review import as_review
 from orchestra.execution.workshop import Workshop
 from orchestra.model.errors import OrchestraError, environment_error
 from orchestra.model.patterns import PatternSet
@@ -21,7 +23,8 @@ class Preflight:
     """The checks of one build. `branch` is what it will advance (None: nothing), `slots` where worktrees
     lie, `prompts` the patterns that find prompts; `notice` takes a message and a hint for the person; `disk` are the
     bytes that must be free where slots and logs are written; `unseen` tells whether uncommitted changes, which tasks
-    do not see, are to be named.
+    do not see, are to be named. `tip` is the commit with which the build begins, None where the files of `context`
+    are not to be looked for in it.
     """
 
     workshop: Workshop
@@ -31,6 +34,7 @@ class Preflight:
     notice: Callable[[str, str | None], None]
     disk: int = Limits().disk
     unseen: bool = True
+    tip: str | None = None
 
     def check(self, tasks: Iterable[Task]) -> None:
         """Raise OrchestraError where the build of these tasks may not begin."""
@@ -46,6 +50,7 @@ class Preflight:
             )
         tasks = tuple(tasks)
         self._check_agents(tasks)
+        self._check_context(tasks)
         self._check_checkout()
         self._check_signing()
         common = repository.common_dir
@@ -65,14 +70,31 @@ class Preflight:
                     hint="install Claude Code (`claude`) or Codex (`codex`), or name an agent under `defaults` in "
                     "orchestra.yaml: `agent: script` runs the shell blocks of prompts",
                 )
-            problem = self.workshop.adapter_of(task, spec).missing()
-            if problem is not None:
+            adapters = [self.workshop.adapter_of(task, spec)]
+            if task.review is not None:
+                review = as_review(task)
+                adapters.append(self.workshop.adapter_of(review, self.workshop.agent_of(review)))
+            for problem in dict.fromkeys(filter(None, (adapter.missing() for adapter in adapters))):
                 missing.setdefault(problem, []).append(task.name)
         for problem, names in missing.items():
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             raise environment_error(
                 f"{problem} (needed by {', '.join(names[:3])}{more})",
                 hint="install it, or name another agent: --agent NAME, or `agent` in orchestra.yaml",
+            )
+
+    def _check_context(self, tasks: tuple[Task, ...]) -> None:
+        """The files of `context` must not be too long, and are named where they are not committed."""
+        shop = self.workshop
+        if self.tip is None or not shop.context or all(task.prompt is None for task in tasks):
+            return
+        base = shop.repository.tree(self.tip)
+        read_context(shop.repository, shop.context, base)
+        missing = missing_context(shop.context, base)
+        if missing:
+            self.notice(
+                f"not told to agents, because it is no file on {self.tip[:7]}: {', '.join(missing)} (context)",
+                "commit it, or take it out of `context` in orchestra.yaml",
             )
 
     def _check_signing(self) -> None:

@@ -254,3 +254,38 @@ def test_sides_that_merge_after_all_are_told_so(person: Person) -> None:
     assert ended.outcome is Outcome.SUCCESS
     assert "The two sides met in A, a." in agent.orders[0].prompt and "Land a twin" in agent.orders[0].prompt
     assert set(person.committed(ended.result or "")) == {"README.md", ".gitignore", "b", "c"}
+
+
+# --- context -------------------------------------------------------------------------------------------------------
+
+
+def test_context_stands_before_the_prompt_as_it_is_in_the_base(person: Person) -> None:
+    person.write("NOTES.md", "As committed.\n")
+    person.write("docs/b.md", b"Odd \xff byte.\n")
+    person.commit()
+    person.write("NOTES.md", "As edited.\n")
+    agent = ScriptedAgent("echo bad > f", "echo good > f")
+    context = ("NOTES.md", "missing.md", "docs/b.md")
+    shop = Shop(person, adapters={"worker": agent}, context=context)
+    assert shop.attempt(prompted(PROMPT, "worker", check=CHECK), told="Told.").outcome is Outcome.SUCCESS
+    before = "# NOTES.md\n\nAs committed.\n\n---\n\n# docs/b.md\n\nOdd � byte.\n\n---\n\n"
+    assert agent.orders[0].prompt == f"{before}{PROMPT.rstrip()}\n\n---\n\nTold.\n"
+    assert agent.orders[1].prompt.startswith(before)
+    person.git("checkout", "-q", "--", ".")
+
+
+def test_who_cannot_be_told_gets_the_prompt_as_it_is_written(person: Person) -> None:
+    person.write("NOTES.md", "```sh\ntouch from-the-notes\n```\n")
+    person.commit()
+    shop = Shop(person, context=("NOTES.md",))
+    ended = shop.attempt(prompted("```sh\necho x > f\n```"), told="```sh\ntouch told\n```")
+    assert {"f", "NOTES.md"} == set(person.committed(ended.result or "")) - {"README.md", ".gitignore"}
+
+
+def test_a_context_that_grew_too_long_starts_nothing(person: Person) -> None:
+    person.write("NOTES.md", "x" * (256 * 2**10 + 1))
+    person.commit()
+    shop = Shop(person, adapters={"worker": ScriptedAgent()}, context=("NOTES.md",))
+    ended = shop.attempt(prompted(PROMPT, "worker"))
+    assert (ended.outcome, ended.fault) == (Outcome.NOT_STARTED, Fault.ENVIRONMENT)
+    assert "the files of `context` hold 262,145 bytes" in ended.detail

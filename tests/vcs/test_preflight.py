@@ -173,3 +173,13 @@ def test_too_little_room_is_told(person: Person) -> None:
 def test_a_folder_that_cannot_be_written_is_told(person: Person) -> None:
     (person.home / ".cache").mkdir(0o500)
     assert "cannot be written" in str(Check(person).refused())
+
+
+def test_the_agent_of_a_review_is_looked_for_too(person: Person) -> None:
+    agents = {
+        "here": AgentSpec("here", "script"),
+        "judge": AgentSpec("judge", "command", command=("no-such",)),
+    }
+    task = Task("task", 0, Claims(), prompt=Prompt("p.md", "x", "x"), agent="here", review="judge")
+    with pytest.raises(OrchestraError, match=r"agent judge needs no-such, .* \(needed by task\)"):
+        Check(person, agents=agents)(task)

@@ -1,0 +1,141 @@
+"""Hooks: what they are given, that they hold nothing up, and that they have ended when the build has."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from orchestra.execution.hooks import AT_ONCE, Hooks
+from orchestra.execution.supervisor import processes
+from orchestra.model.events import BuildStarted, Event, Notice, TaskLanded, to_json
+from tests.execution.shop import SystemClock
+from tests.history.streams import finished
+from tests.vcs.kit import environment
+
+STARTED = BuildStarted(1.0, "b1", ("one",), "c0", "main", 2)
+LANDED = TaskLanded(2.0, "b1", "one", "b1-1", "c1", ("a",), True)
+FINISHED = finished("b1")
+
+
+class Bell:
+    """A folder with hooks in it, and what is said of them."""
+
+    def __init__(self, folder: Path, **commands: str) -> None:
+        self.root = folder / "root"
+        self.root.mkdir()
+        self.logs = folder / "logs" / "b1"
+        self.logs.parent.mkdir()
+        self.said: list[tuple[str, str | None]] = []
+        self.commands = commands
+        self.seconds = 30.0
+
+    @contextmanager
+    def rung(self, *events: Event) -> Iterator[Hooks]:
+        hooks = Hooks(
+            self.commands,
+            self.root,
+            environment(self.root.parent),
+            self.logs,
+            SystemClock(),
+            lambda message, hint: self.said.append((message, hint)),
+            seconds=self.seconds,
+        )
+        try:
+            for event in events:
+                hooks.notify(event)
+            yield hooks
+        finally:
+            hooks.close()
+
+    def read(self, name: str) -> str:
+        return (self.root / name).read_text()
+
+
+def test_a_hook_gets_its_event_the_root_and_the_environment_of_attempts(tmp_path: Path) -> None:
+    bell = Bell(
+        tmp_path, task_landed='cat > event; echo "$ORCHESTRA_TASK $ORCHESTRA_BUILD" > env; pwd; echo x >&2'
+    )
+    with bell.rung(STARTED, LANDED):
+        pass
+    assert json.loads(bell.read("event")) == to_json(LANDED) and bell.read("event").endswith("\n")
+    assert bell.read("env") == "one b1\n"
+    assert (bell.logs / "hook-001-task_landed.log").read_text() == f"{bell.root}\nx\n"
+    assert bell.said == []
+
+
+def test_what_prints_nothing_leaves_nothing(tmp_path: Path) -> None:
+    bell = Bell(tmp_path, build_started="cat > event")
+    with bell.rung(STARTED, Notice(1.5, "b1", "hello")):
+        pass
+    assert bell.read("event") and not bell.logs.exists()
+
+
+def test_nothing_waits_for_a_hook_but_the_end(tmp_path: Path) -> None:
+    bell = Bell(
+        tmp_path, build_started="while ! test -e go; do sleep 0.02; done; seq 100000; echo done > done"
+    )
+    with bell.rung(STARTED, LANDED) as hooks:
+        assert not (bell.root / "done").exists()
+        (bell.root / "go").touch()
+        hooks.notify(FINISHED)
+    assert bell.read("done") == "done\n" and bell.said == []
+
+
+def test_one_that_fails_meanwhile_is_told_at_the_next_event(tmp_path: Path) -> None:
+    bell = Bell(tmp_path, build_started="exit 3")
+    with bell.rung(STARTED) as hooks:
+        until = time.monotonic() + 30
+        while not bell.said and time.monotonic() < until:
+            hooks.notify(Notice(1.5, "b1", "hello"))
+        assert bell.said
+
+
+def test_the_last_one_comes_when_all_others_have_ended(tmp_path: Path) -> None:
+    bell = Bell(tmp_path, task_landed="sleep 0.2; echo landed >> log", build_finished="echo finished >> log")
+    with bell.rung(*[LANDED] * (AT_ONCE + 2), FINISHED):
+        pass
+    assert bell.read("log").split() == [*["landed"] * (AT_ONCE + 2), "finished"]
+
+
+@pytest.mark.parametrize(
+    ("command", "how", "logged"),
+    [
+        ("echo bad; exit 3", "exit status 3", True),
+        ("kill -9 $$", "killed by signal 9", False),
+        ("no-such-program", "exit status 127", True),
+    ],
+)
+def test_one_that_fails_is_told_and_changes_nothing(
+    tmp_path: Path, command: str, how: str, logged: bool
+) -> None:
+    bell = Bell(tmp_path, task_landed=command)
+    with bell.rung(LANDED):
+        pass
+    log = bell.logs / "hook-001-task_landed.log"
+    assert bell.said == [
+        (f"the hook on task_landed failed: `{command}`: {how}", f"see {log}" if logged else None)
+    ]
+
+
+def test_one_that_takes_too_long_is_stopped_with_all_that_it_started(tmp_path: Path) -> None:
+    bell = Bell(tmp_path, task_landed="setsid sleep 600 & echo $! > pid; sleep 600")
+    bell.seconds = 0.5
+    began = time.monotonic()
+    with bell.rung(LANDED):
+        pass
+    assert time.monotonic() - began < 20
+    assert "took longer than 0.5 s" in bell.said[0][0]
+    assert int(bell.read("pid")) not in processes()
+
+
+def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
+    bell = Bell(tmp_path, task_landed="true")
+    bell.root.rmdir()
+    with bell.rung(LANDED):
+        pass
+    assert bell.said[0][0].startswith("the hook on task_landed did not start: cannot start sh: no directory")
