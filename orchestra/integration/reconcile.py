@@ -66,7 +66,8 @@ def take_up(
     for left in behind:
         noted_twice = left.branch is None and left.commit in parked_tips
         if noted_twice or history.is_ancestor(left.commit, head):
-            obsolete += left.refs
+            # Where its branch stood is told of the parked one too.
+            obsolete += left.refs[:1] if noted_twice else left.refs
         else:
             candidates.append(left)
     # Without a branch, or with what is not committed, nothing can be merged: only what was built on this very
