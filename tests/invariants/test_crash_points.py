@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from orchestra.integration.branch import PARKED, PARKED_BRANCH
+from orchestra.integration.branch import PARKED, PARKED_BRANCH, STOOD
 from orchestra.integration.refs import CAPTURED, CHECKS, REJECTED, RESULTS
 from orchestra.model.keys import key_in_ref
 from orchestra.model.ports import AttemptOrder
@@ -56,8 +56,9 @@ def accounted(world: World) -> set[str]:
     """All refs but those of results that did not land, without what differs by build; nothing else may be there."""
     found: set[str] = set()
     for ref in world.git.refs:
-        if ref.startswith((PARKED_BRANCH, PARKED)):
-            found.add(PARKED_BRANCH if ref.startswith(PARKED_BRANCH) else PARKED)
+        left = next((root for root in (PARKED_BRANCH, PARKED, STOOD) if ref.startswith(root)), None)
+        if left is not None:
+            found.add(left)
         elif ref.startswith(RESULTS):
             found.add(key_of(ref))
         elif ref.startswith(CHECKS) or ref == world.branch:
