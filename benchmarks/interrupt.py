@@ -134,7 +134,8 @@ def main() -> None:
     runs = 1 if quick else 3
     groups = [KINDS] if quick else [*((kind,) for kind in KINDS), KINDS]
     env = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "ORCHESTRA_"))}
-    print(f"running attempts are given {GRACE:g} s of grace; medians of {runs}")
+    busy = f"{os.getloadavg()[0]:.1f} processes wait for {os.cpu_count()} cores"
+    print(f"running attempts are given {GRACE:g} s of grace; medians of {runs}; {busy}")
     for way in WAYS[:2] if quick else WAYS:
         for kinds in groups:
             taken = []
