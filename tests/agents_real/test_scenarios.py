@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,9 +49,9 @@ NOBODY = "http://127.0.0.1:9"
 TOGETHER = tuple(f"together-{number}" for number in range(4))
 
 
-def work(name: str) -> tuple[Reply, ...]:
+def work(name: str, content: str = "done") -> tuple[Reply, ...]:
     """An agent that writes one file."""
-    return use(Write(f"{name}.txt", "done\n")), say(f"Wrote {name}.txt.")
+    return use(Write(f"{name}.txt", f"{content}\n")), say(f"Wrote {name}.txt.")
 
 
 def scenarios(program: Program) -> dict[str, Scenario]:
@@ -86,6 +87,19 @@ def scenarios(program: Program) -> dict[str, Scenario]:
             ),
             "landed",
             entry={"check": "echo a helpful line; grep -q done repaired.txt"},
+        ),
+        "reviewed": Scenario(
+            (
+                *work("reviewed", "so so"),
+                # Who judges looks, and may change nothing.
+                use(Read("reviewed.txt"), Write("sneaked.txt", "x\n")),
+                say(json.dumps({"verdict": "findings", "findings": [{"what": "It is only so so."}]})),
+                use(Edit("reviewed.txt", "so so", "done")),
+                say("Better."),
+                say(json.dumps({"verdict": "pass"})),
+            ),
+            "landed",
+            entry={"review": "real"},
         ),
         "hang": Scenario(
             (Hang(),), "failed", (("stalled", "agent"),), "(stall)", {"stall": "4s", "retries": 0}
@@ -196,6 +210,10 @@ def test_every_ending(program: Program, tmp_path: Path, subtests: pytest.Subtest
             assert words in asked.text, words
         usage = attempts(called, "repaired")[0]["usage"]
         assert (usage["input_tokens"], usage["output_tokens"]) == (400, 40)
+    with subtests.test("a review is told to who did the work"):
+        assert "It is only so so." in model.asked("reviewed")[4].text
+        assert len(model.asked("reviewed")) == len(every["reviewed"].replies)
+        assert not (scratch.root / "sneaked.txt").exists()
     with subtests.test("how often the model was asked"):
         counts = {name: len(model.asked(name)) for name in every}
         assert counts["broken"] == 2 * program.calls
