@@ -24,6 +24,7 @@ COMMANDS = {
     "history": "Show earlier builds, one build, or the attempts of one task.",
     "logs": "Show what the last attempt at a task printed.",
     "stop": "End a running build, as an interrupt would.",
+    "doctor": "Look at git, disk, agents and manifest for what is in the way.",
     "init": "Write a first manifest, as this repository suggests it.",
     "demo": "Make a small repository and build it, to see how it goes.",
 }

@@ -16,6 +16,7 @@ from orchestra.model.patterns import PatternSet
 from orchestra.model.tasks import Limits, Task
 from orchestra.vcs.advance import checkouts_of, finish_or_drop, git_dir_of, rebased_in, under_way
 from orchestra.vcs.locks import remove_stale_locks
+from orchestra.vcs.repository import Repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +41,15 @@ class Preflight:
         """Raise OrchestraError where the build of these tasks may not begin."""
         repository = self.workshop.repository
         repository.require_version()
-        problem = repository.identity_problem()
-        if problem is not None:
-            raise environment_error(
-                "git does not know in whose name to commit",
-                causes=(problem,),
-                hint="git config --global user.name 'Your Name' && "
-                "git config --global user.email you@example.org",
-            )
+        check_identity(repository)
         tasks = tuple(tasks)
         self._check_agents(tasks)
         self._check_context(tasks)
-        self._check_checkout()
-        self._check_signing()
-        common = repository.common_dir
-        remove_stale_locks(repository.root, common, self.slots)
-        for folder in (self.slots, repository.state_folder, common / "objects", common / "refs"):
-            _check_disk(folder, self.disk)
+        check_checkout(repository, self.branch)
+        check_signing(repository)
+        remove_stale_locks(repository.root, repository.common_dir, self.slots)
+        for folder in written_to(repository, self.slots):
+            check_disk(folder, self.disk)
         if self.unseen:
             self._name_unseen(tasks)
 
@@ -97,35 +90,6 @@ class Preflight:
                 "commit it, or take it out of `context` in orchestra.yaml",
             )
 
-    def _check_signing(self) -> None:
-        problem = self.workshop.repository.signing_problem()
-        if problem is not None:
-            raise environment_error(
-                "git cannot sign commits, and `commit.gpgSign` asks for it",
-                causes=(problem,),
-                hint="unlock the key, or build without: git config commit.gpgSign false",
-            )
-
-    def _check_checkout(self) -> None:
-        """No merge or the like may be under way where orchestra was called, or where the branch would be moved."""
-        repository = self.workshop.repository
-        checkouts = [repository.root]
-        if self.branch is not None:
-            checkouts += checkouts_of(repository.command, self.branch)
-            rebase = rebased_in(repository.common_dir, self.branch)
-            if rebase is not None:
-                raise _under_way("rebase", rebase)
-        for checkout in dict.fromkeys(checkouts):
-            if not checkout.is_dir():
-                raise environment_error(
-                    f"the branch is checked out in {checkout}, which is gone",
-                    hint="git worktree prune, or bring it back",
-                )
-            here = checkout == repository.root
-            what = under_way(repository.git_dir if here else git_dir_of(repository.command.at(checkout)))
-            if what is not None:
-                raise _under_way(what, checkout)
-
     def _name_unseen(self, tasks: tuple[Task, ...]) -> None:
         """Name the person's uncommitted changes to files that tasks claim: tasks do not see them."""
         patterns = PatternSet.of(
@@ -151,11 +115,60 @@ class Preflight:
             )
 
 
+def check_identity(repository: Repository) -> None:
+    """Raise OrchestraError where git does not know in whose name to commit."""
+    problem = repository.identity_problem()
+    if problem is not None:
+        raise environment_error(
+            "git does not know in whose name to commit",
+            causes=(problem,),
+            hint="git config --global user.name 'Your Name' && git config --global user.email you@example.org",
+        )
+
+
+def check_signing(repository: Repository) -> None:
+    """Raise OrchestraError where commits are to be signed and git cannot."""
+    problem = repository.signing_problem()
+    if problem is not None:
+        raise environment_error(
+            "git cannot sign commits, and `commit.gpgSign` asks for it",
+            causes=(problem,),
+            hint="unlock the key, or build without: git config commit.gpgSign false",
+        )
+
+
+def check_checkout(repository: Repository, branch: str | None) -> None:
+    """No merge or the like may be under way where orchestra was called, or where the branch would be moved."""
+    checkouts = [repository.root]
+    if branch is not None:
+        checkouts += checkouts_of(repository.command, branch)
+        rebase = rebased_in(repository.common_dir, branch)
+        if rebase is not None:
+            raise _under_way("rebase", rebase)
+    for checkout in dict.fromkeys(checkouts):
+        if not checkout.is_dir():
+            raise environment_error(
+                f"the branch is checked out in {checkout}, which is gone",
+                hint="git worktree prune, or bring it back",
+            )
+        here = checkout == repository.root
+        what = under_way(repository.git_dir if here else git_dir_of(repository.command.at(checkout)))
+        if what is not None:
+            raise _under_way(what, checkout)
+
+
+def written_to(repository: Repository, slots: Path) -> tuple[Path, ...]:
+    """The folders into which a build writes."""
+    common = repository.common_dir
+    return slots, repository.state_folder, common / "objects", common / "refs"
+
+
 def _under_way(what: str, place: Path) -> OrchestraError:
     return environment_error(f"a {what} is under way in {place}", hint=finish_or_drop(what))
 
 
-def _check_disk(folder: Path, least: int) -> None:
+def check_disk(folder: Path, least: int) -> None:
+    """Raise OrchestraError where so many bytes are not free, or nothing may be written."""
     place = folder
     while not place.exists() and place != place.parent:
         place = place.parent

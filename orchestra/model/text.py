@@ -78,3 +78,17 @@ def money(usd: float | None) -> str:
     if 0 < usd < 0.01:
         return "<$0.01"
     return f"${usd:,.2f}"
+
+
+def size(count: int) -> str:
+    """A number of bytes in words: `512 bytes`, `1.5 MiB`, `25 GiB`."""
+    value, units = float(count), ["bytes", "KiB", "MiB", "GiB", "TiB"]
+    while value >= 1024 and len(units) > 1:
+        value /= 1024
+        del units[0]
+    return f"{value:.0f} {units[0]}" if units[0] == "bytes" or value >= 10 else f"{value:.1f} {units[0]}"
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun: `1 file`, `1,204 files`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

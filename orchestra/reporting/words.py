@@ -13,6 +13,7 @@ from orchestra.model.freshness import Reason, ReasonKind
 from orchestra.model.meetings import Meeting
 from orchestra.model.tasks import EVERYTHING
 from orchestra.model.text import clean
+from orchestra.model.text import count as count
 
 NONE = "none"
 """How an absent value reads."""
@@ -59,11 +60,6 @@ def change(old: str | None, new: str | None) -> str:
     if was == now and old is not None and new is not None and old != new:
         was, now = (one_line(value.partition(" ")[0], LINE_WIDTH) for value in (old, new))
     return f"{was} → {now}"
-
-
-def count(number: int, noun: str) -> str:
-    """A number with its noun: `1 file`, `1,204 files`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def one_line(text: str, width: int = LINE_WIDTH) -> str:
