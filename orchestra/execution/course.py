@@ -45,6 +45,8 @@ class Course:
         self._task = task
         self._log = log
         self._began = began
+        # What makes seconds since the epoch of the monotonic clock's.
+        self._epoch = clock.now() - clock.monotonic()
         self._phases: list[Phase] = []
         self._phase: tuple[str, float] | None = None
         self._usages: list[Usage] = []
@@ -54,7 +56,8 @@ class Course:
 
     def enter(self, phase: str | None) -> None:
         """Begin a phase, and end the one before; None: the attempt is over."""
-        now = self._clock.now()
+        # Phases follow one another and last as long as they do, also where the clock is set meanwhile.
+        now = self._epoch + self._clock.monotonic()
         if self._phase is not None:
             self._phases.append(Phase(self._phase[0], self._phase[1], now))
         self._phase = (phase, now) if phase is not None else None

@@ -76,8 +76,10 @@ def take_up(
     fitting = [c for c in candidates if merges or history.is_ancestor(head, c.commit)]
     # On a branch that was rewritten, or reset, it would bring back what the person dropped. Its results are replayed.
     fitting = [c for c in fitting if c.stood is None or history.is_ancestor(c.stood, head)]
-    # The newest holds the older ones, unless the person let them part.
-    newest = max(fitting, key=lambda left: left.build, default=None)
+    # The newest holds the older ones, unless the person let them part. Names tell when builds began, by a clock that
+    # may have been set back.
+    last = [c for c in fitting if not any(_precedes(history, c, other) for other in fitting)]
+    newest = max(last, key=lambda left: left.build, default=None)
     # Where the branch has commits of the person's since, advancing finds that it moved, merges and verifies.
     at = history.merge_base(head, newest.commit) if newest is not None else None
     if newest is None or at is None:
@@ -90,6 +92,10 @@ def take_up(
     parked = newest.shown if newest.branch else None
     target = Target(branch, at, advance, updates, parked, snapshot)
     return TakenUp(newest.commit, target, tuple(dict.fromkeys(obsolete)), others)
+
+
+def _precedes(history: Past, one: _Left, other: _Left) -> bool:
+    return one.commit != other.commit and history.is_ancestor(one.commit, other.commit)
 
 
 def _left_behind(refs: Mapping[str, str], place: str) -> list[_Left]:
