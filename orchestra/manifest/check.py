@@ -70,6 +70,8 @@ class _Words:
             )
             yield Problem(message, path, hint=self._such_as(path))
         elif error.validator in ("minimum", "maximum"):
+            if schema.get("type") == "integer" and isinstance(value, float) and not value.is_integer():
+                return  # told already: it is no whole number
             bound = f"at {'least' if error.validator == 'minimum' else 'most'} {schema[error.validator]}"
             message = f"{_subject(path)} must be {bound}, but is {show(str(value))}"
             yield Problem(message, path, hint=self._such_as(path))
