@@ -14,7 +14,7 @@ from orchestra.execution.workshop import Workshop
 from orchestra.model.errors import OrchestraError, environment_error
 from orchestra.model.patterns import PatternSet
 from orchestra.model.tasks import Limits, Task
-from orchestra.vcs.advance import checkouts_of, finish_or_drop, git_dir_of, rebased_in, under_way
+from orchestra.vcs.advance import checkouts_of, finish_or_drop, git_dir_of, rebased_in, said_of, under_way
 from orchestra.vcs.locks import remove_stale_locks
 from orchestra.vcs.repository import Repository
 
@@ -164,7 +164,7 @@ def written_to(repository: Repository, slots: Path) -> tuple[Path, ...]:
 
 
 def _under_way(what: str, place: Path) -> OrchestraError:
-    return environment_error(f"a {what} is under way in {place}", hint=finish_or_drop(what))
+    return environment_error(said_of(what, place), hint=finish_or_drop(what))
 
 
 def check_disk(folder: Path, least: int) -> None:

@@ -92,6 +92,11 @@ def under_way(git_dir: Path) -> str | None:
     return next((what for name, what in IN_THE_MIDDLE.items() if (git_dir / name).exists()), None)
 
 
+def said_of(what: str, place: Path) -> str:
+    """That something is under way in a worktree, in words."""
+    return f"{'an' if what == 'am' else 'a'} {what} is under way in {place}"
+
+
 def finish_or_drop(what: str) -> str:
     """What to type where something is under way."""
     return f"finish it (git {what} --continue) or drop it (git {what} --abort)"
@@ -201,7 +206,7 @@ def _merge(repository: Repository, worktree: Path, branch: str, old: str, new: s
     what = under_way(git_dir)
     if what is not None:
         hint = f"{finish_or_drop(what)}, {GO_ON}"
-        return Advance(False, message=f"a {what} is under way in {worktree}", hint=hint), moved
+        return Advance(False, message=said_of(what, worktree), hint=hint), moved
     return _refused(done), moved
 
 

@@ -92,6 +92,17 @@ def in_a_cherry_pick(scratch: Scratch) -> None:
     scratch.git("cherry-pick", "main", check=False)
 
 
+def in_a_revert(scratch: Scratch) -> None:
+    parted(scratch)
+    scratch.git("revert", "--no-commit", "HEAD")
+
+
+def in_a_series_of_patches(scratch: Scratch) -> None:
+    parted(scratch)
+    scratch.write("../x.patch", scratch.git("format-patch", "-1", "--stdout", "main") + "\n")
+    scratch.git("am", "../x.patch", check=False)
+
+
 def broken_head(scratch: Scratch) -> None:
     scratch.prompt("one", "true")
     (scratch.root / ".git" / "HEAD").write_text("nonsense\n")
@@ -116,6 +127,8 @@ GIT = {
     "in a merge": case(in_a_merge, "a merge is under way", "git merge --abort", status=3),
     "in a rebase": case(in_a_rebase, "a rebase is under way", "git rebase --abort", status=3),
     "in a cherry-pick": case(in_a_cherry_pick, "a cherry-pick is under way", status=3),
+    "in a revert": case(in_a_revert, "a revert is under way", "git revert --abort", status=3),
+    "in a series of patches": case(in_a_series_of_patches, "an am is under way", "git am --abort", status=3),
     "HEAD is nonsense": case(broken_head, status=3),
     "git is not there": case(no_git, "git is not installed", status=3),
     "no identity": case(identity_missing, "in whose name", "git config", status=3),

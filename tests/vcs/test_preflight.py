@@ -121,11 +121,11 @@ def test_what_is_under_way_is_to_be_finished_first(
         person.sh("echo 3 > x; git commit -qam 3; echo 4 > x; git commit -qam 4", at)
     person.sh(script, at)
     error = Check(person).refused()
-    assert f"a {what} is under way" in str(error)
+    assert f" {what} is under way" in str(error)
     assert f"git {what} --abort" in (error.hint or "")
     if where == "here":
         # Also where no branch is to be moved: HEAD is no place to start from.
-        assert f"a {what} is under way" in str(Check(person, branch=None).refused())
+        assert f" {what} is under way" in str(Check(person, branch=None).refused())
     elif what != "rebase":
         assert Check(person, branch=None)() == []
     person.git(what, "--abort", cwd=at)
