@@ -16,8 +16,9 @@ from tests.cli.scratch import Scratch
 
 FILL = """\
 [ "$1" = {stage} ] && mkdir "$HOME/once" 2>/dev/null || exit 0
-used=$(df -kP "$HOME" | tail -1 | awk '{{print $3}}')
-mount -o remount,size=$((used + {room}))k "$HOME"
+used() {{ df -kP "$HOME" | tail -1 | awk '{{print $3}}'; }}
+# Where more was written in between, once more.
+until mount -o remount,size=$(($(used) + {room}))k "$HOME" 2>/dev/null; do :; done
 """
 SAID = (
     "No space left",
