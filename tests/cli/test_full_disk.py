@@ -58,7 +58,7 @@ def project(disk: Path, stage: str, room: int) -> Scratch:
     fill.write_text(FILL.format(stage=stage, room=room))
     scratch.write(
         "orchestra.yaml",
-        f"version: 1\nworktrees: {{setup: sh {fill} setup}}\nintegrate:\n"
+        f"version: 1\nlimits: {{disk: 1MiB}}\nworktrees: {{setup: sh {fill} setup}}\nintegrate:\n"
         f"  verify: if test -e one.txt; then sh {fill} verify; else sh {fill} base; fi\n"
         "tasks:\n  one:\n    prompt: prompts/one.md\n    agent: script\n"
         f"    check: sh {fill} check\n    claims: {{write: [one.txt, notes.txt]}}\n",
