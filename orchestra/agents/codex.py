@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from orchestra.agents.foreign import as_list, as_object, as_text, count, less, uncached
 from orchestra.agents.program import CACHES, missing_program, program_of
 from orchestra.agents.stream import StreamSession
+from orchestra.agents.tools import command_run
 from orchestra.agents.words import one_line
 from orchestra.model.agents import AgentEvent, Invocation, Order, Resume, Session, Traits
 from orchestra.model.outcomes import Usage
@@ -126,7 +127,7 @@ class CodexSession(StreamSession):
         self._shown |= {identity} if identity else set()
         match kind:
             case "command_execution":
-                return (AgentEvent("tool", one_line(as_text(item.get("command"))), name="shell"),)
+                return (command_run(as_text(item.get("command")), "shell"),)
             case "file_change":
                 changes = tuple(map(as_object, as_list(item.get("changes"))))
                 paths = tuple(one_line(as_text(change.get("path")), 4096) for change in changes)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from orchestra.agents.foreign import as_list, as_object, as_text
+from orchestra.agents.shell_reads import files_read
 from orchestra.agents.words import one_line
 from orchestra.model.agents import AgentEvent
 
@@ -27,9 +28,18 @@ def tool_used(name: object, given: object, access: Mapping[str, Access]) -> Agen
     paths += [as_text(each) for key in _MANY for each in as_list(values.get(key))]
     summary = next(filter(None, (as_text(values.get(key)) for key in _SUMMARIES)), "")
     shown = tuple(dict.fromkeys(one_line(path, LONGEST_PATH) for path in paths if path))
+    command = as_text(values.get("command"))
+    if command and not shown:
+        return command_run(command, called)
     return AgentEvent(
         "tool", one_line(summary), name=called, paths=shown, access=access.get(called, "") if shown else ""
     )
+
+
+def command_run(command: str, name: str) -> AgentEvent:
+    """The event for a shell command, with the files that it plainly reads."""
+    paths = tuple(one_line(path, LONGEST_PATH) for path in files_read(command))
+    return AgentEvent("tool", one_line(command), name=name, paths=paths, access="read" if paths else "")
 
 
 def about(event: AgentEvent) -> str:

@@ -91,7 +91,7 @@ def test_stream_of_a_success() -> None:
     assert events == [
         AgentEvent("started", "codex t-1"),
         AgentEvent("text", "I will look."),
-        AgentEvent("tool", "/bin/bash -lc 'cat a.py'", "shell"),
+        AgentEvent("tool", "/bin/bash -lc 'cat a.py'", "shell", ("a.py",), "read"),
         AgentEvent("tool", "update, add", "apply_patch", ("/slots/1/a.py", "/slots/1/b.py"), access="write"),
         AgentEvent("tool", "ls", "shell"),
         AgentEvent("tool", "", "look_up"),
