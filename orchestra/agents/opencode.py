@@ -8,6 +8,8 @@ Facts measured with opencode-ai 1.18.33 (npm) against a scripted model server:
 - Its stream has no last event: it came to its end where the last step did not stop for a tool. A run that stopped
   because a tool was refused ends there too, with status 0.
 - A session goes on; what was used is told step by step. A cost of 0 means that it knows no price.
+- Where several start at once for the first time, one sets their database up and the others end with status 1,
+  `database is locked` on standard error, before any event: that passes.
 - It takes 8 s of CPU and 500 MB even for a short run.
 """
 
@@ -21,9 +23,10 @@ from orchestra.agents.foreign import added, amount, as_object, as_text, count, t
 from orchestra.agents.program import CACHES, missing_program, program_of, unless_set
 from orchestra.agents.stream import StreamSession
 from orchestra.agents.tools import Access, about, tool_used
+from orchestra.agents.trouble import Trouble
 from orchestra.agents.words import one_line
 from orchestra.model.agents import AgentEvent, Invocation, Order, Session, Traits
-from orchestra.model.outcomes import Usage
+from orchestra.model.outcomes import Exit, Fault, Usage
 from orchestra.model.tasks import AgentSpec
 
 PROGRAM = "opencode"
@@ -109,10 +112,11 @@ class OpenCodeSession(StreamSession):
 
     def __init__(self, invocation: Invocation) -> None:
         super().__init__(invocation)
-        self._started = False
+        self._heard = self._started = False
         self._used = Usage()
 
     def _event(self, event: Mapping[str, object]) -> tuple[AgentEvent, ...]:
+        self._heard = True
         self._session = as_text(event.get("sessionID")) or self._session
         part = as_object(event.get("part"))
         match event.get("type"):
@@ -136,6 +140,13 @@ class OpenCodeSession(StreamSession):
                 return self._finish(_error(as_object(event.get("error"))))
             case _:
                 return ()
+
+    def _wrong(self, ended: Exit) -> tuple[str, Trouble | None]:
+        """See `NotedSession`; whoever could not begin may well do so later."""
+        detail, told = super()._wrong(ended)
+        if ended.status == 1 and ended.stopped is None and not self._heard:
+            told = Trouble(Fault.ENVIRONMENT, transient=True)
+        return detail, told
 
     def _step(self, part: Mapping[str, object]) -> tuple[AgentEvent, ...]:
         self._used = added(self._used, _usage_of(part))

@@ -136,6 +136,14 @@ def test_what_may_pass(error: object, throttled: bool, wait: float | None) -> No
     assert (judged.transient, judged.throttled, judged.retry_after) == (True, throttled, wait)
 
 
+def test_what_could_not_begin_may_well_do_so_later() -> None:
+    # Its database is locked while another one sets it up; that stands on standard error alone.
+    _, judged = play(opened("opencode"), ended=Exit(1))
+    assert (judged.outcome, judged.fault, judged.transient) == (Outcome.FAILED, Fault.ENVIRONMENT, True)
+    assert not play(opened("opencode"), BEGIN, ended=Exit(1))[1].transient
+    assert not play(opened("opencode"), ended=Exit(127))[1].transient
+
+
 @pytest.mark.parametrize(
     "words", [REFUSED, "The user has specified a rule which prevents you from using this"]
 )
