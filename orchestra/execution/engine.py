@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from orchestra.execution.admission import Admission, Go, Hold, Leave
 from orchestra.execution.deciding import Decider
+from orchestra.execution.gate import Gate
 from orchestra.execution.replaying import Replayer
 from orchestra.execution.settling import Settler
 from orchestra.execution.tally import Tally
@@ -19,7 +20,7 @@ from orchestra.integration.integrator import Integrator
 from orchestra.integration.line import Line
 from orchestra.integration.refs import captured_ref
 from orchestra.integration.replay import Replays
-from orchestra.integration.verify import Verdict, Verifier
+from orchestra.integration.verify import Verifier
 from orchestra.model.events import (
     AgentDid,
     AttemptSlot,
@@ -159,7 +160,16 @@ class Engine:
         self._attempts: dict[str, tuple[Card, AttemptOrder, float]] = {}
         self._began = clock.monotonic()
         self._began_at = clock.now()
-        self._gate: str = "closed"
+        self._gate = Gate(
+            self._board,
+            self._line,
+            self._integrator,
+            self._verifier,
+            self._settler,
+            clock,
+            preflight,
+            self._notice,
+        )
         self._interrupts = 0
         self._rounds = 0
         self._unfinished: tuple[str, ...] = ()
@@ -228,7 +238,7 @@ class Engine:
             if self._settle_decided(card, decision):
                 return
             if self._order.adopt:
-                self._open_preflight(frozenset())
+                self._gate.pass_preflight(frozenset())
                 self._settler.adopt(card, self._graph.task(card.name), decision)
                 return
             wait = self._board.last_wait(card.name, self._began)
@@ -286,51 +296,13 @@ class Engine:
                         self._settler.stop_before_start(queued)
                 self._decide()
                 return
-            if not self._open_gate():
+            if not self._gate.open():
                 # Where the gate stays shut for good, what is queued is settled by the next turn.
                 if self._settler.halted is None:
                     return
                 continue
             if not self._start_next():
                 return
-
-    def _open_gate(self) -> bool:
-        """Before the first start: preflight, and the project's verification on the base."""
-        self._open_preflight(self._may_run())
-        if self._integrator.unsound is not None:
-            self._settler.halted = self._integrator.unsound
-            self._notice(
-                f"`{self._verifier.command}` fails on your new commits together with what landed before",
-                "make it pass on the branch, then build again",
-            )
-        elif self._gate == "preflight":
-            self._gate = "verifying"
-            verdict = self._verifier.begin(self._line.tip, None)
-            if verdict is not None:
-                self._judge_base(verdict)
-        return self._gate == "open" and self._settler.halted is None
-
-    def _open_preflight(self, tasks: frozenset[str]) -> None:
-        if self._gate == "closed":
-            self._preflight(tasks)
-            self._gate = "preflight"
-
-    def _may_run(self) -> frozenset[str]:
-        """The tasks that are not settled yet: stale, or waiting for one that is."""
-        return frozenset(card.name for card in self._board if card.stage is not Stage.SETTLED)
-
-    def _judge_base(self, verdict: Verdict) -> None:
-        self._gate = "open"
-        self._board.waited("verify", at=self._now())
-        if verdict.passed is None and not self._interrupts:
-            self._settler.halted = f"the base could not be verified: {verdict.detail}"
-            self._notice(self._settler.halted, "see its log, and build again")
-        if verdict.passed is False:
-            self._settler.halted = "verify is red before anything was built"
-            self._notice(
-                f"`{self._verifier.command}` fails on {self._line.tip[:7]}, before anything was built",
-                "make it pass on the branch first, or mend `integrate.verify` in orchestra.yaml",
-            )
 
     def _start_next(self) -> bool:
         """Start, settle or leave out the first of the tasks whose turn it is; False where all of them have to wait."""
@@ -416,7 +388,7 @@ class Engine:
         else:
             verdict = self._verifier.ended(ended)
             if verdict is not None:
-                self._judge_base(verdict)
+                self._gate.judge(verdict)
 
     def _attempt_ended(self, ended: AttemptEnded) -> None:
         card, order, started = self._attempts.pop(ended.attempt)
