@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from orchestra.execution.local import LocalExecutor
     from orchestra.execution.workshop import Workshop
     from orchestra.model.means import Means
-    from orchestra.vcs.slots import Slot
 
 
 class SystemClock:
@@ -206,6 +205,7 @@ class _Build:
 
     def run(self, *, after_crash: bool) -> BuildFinished:
         """Build. `after_crash`: the build before this one did not come to its end."""
+        from orchestra.cli.workshop import make_workshop, slots_of
         from orchestra.execution.local import LocalExecutor
         from orchestra.history.recorder import Recorder
         from orchestra.reporting.jsonl import EventsFile
@@ -216,7 +216,7 @@ class _Build:
             from orchestra.vcs.locks import remove_stale_locks
 
             repository = project.repository
-            remove_stale_locks(repository.root, repository.common_dir, self._slots_folder())
+            remove_stale_locks(repository.root, repository.common_dir, slots_of(self._project))
         begin = project.begin
         # First, since it may refuse: then nothing has changed.
         recorder = Recorder.open(project.history_path, on_error=self._warn)
@@ -240,7 +240,7 @@ class _Build:
                 self._notice(
                     f"{name} of an earlier build was not taken up: its branch went another way", None
                 )
-            shop = self._workshop()
+            shop = make_workshop(project, self._build, self._clock, self._notice)
             with LocalExecutor(shop, logs) as executor:
                 finished = self._engine(order, shop, executor).run()
         except OrchestraError as error:
@@ -280,6 +280,7 @@ class _Build:
         )
 
     def _engine(self, order: BuildOrder, shop: Workshop, executor: LocalExecutor) -> Engine:
+        from orchestra.cli.workshop import slots_of
         from orchestra.execution.preflight import Preflight
 
         project = self._project
@@ -287,7 +288,7 @@ class _Build:
         preflight = Preflight(
             shop,
             branch,
-            self._slots_folder(),
+            slots_of(self._project),
             project.manifest.prompts,
             self._notice,
             disk=project.manifest.limits.disk,
@@ -306,6 +307,7 @@ class _Build:
         )
 
     def _means(self, shop: Workshop) -> Means:
+        from orchestra.cli.workshop import slots_of
         from orchestra.execution.machine import LocalMachine
         from orchestra.execution.workers import worker_of
         from orchestra.history.ledger import HistoryLedger
@@ -314,61 +316,7 @@ class _Build:
         return Means(
             lambda task: worker_of(shop, task),
             HistoryLedger(self._project.history_path, self._build, self._notice),
-            LocalMachine(self._slots_folder(), self._clock),
-        )
-
-    def _workshop(self) -> Workshop:
-        from orchestra.agents.registry import default_agent, make_agent
-        from orchestra.agents.run import RunCommand
-        from orchestra.execution.workshop import Workshop
-        from orchestra.model.agents import Agent
-        from orchestra.model.freshness import agent_spec
-        from orchestra.model.masking import Mask, secrets_of
-        from orchestra.model.tasks import AgentSpec
-        from orchestra.vcs.capture import rescue
-        from orchestra.vcs.slots import SlotPool
-
-        project = self._project
-        repository, manifest = project.repository, project.manifest
-
-        def agent_of(task: Task) -> AgentSpec | None:
-            if task.run is not None:
-                return None
-            return agent_spec(task, manifest) or default_agent()
-
-        def adapter_of(task: Task, spec: AgentSpec | None) -> Agent:
-            return mask.agent(RunCommand(task.run or "") if spec is None else make_agent(spec))
-
-        def rescued(slot: Slot, attempt: str) -> None:
-            kept = rescue(repository, slot, attempt, pool.spared(slot))
-            if kept:
-                self._notice(
-                    f"work that an interrupted attempt left in a worktree is kept under {kept}", None
-                )
-
-        pool = SlotPool(
-            repository.command,
-            repository.root,
-            repository.common_dir,
-            self._slots_folder(),
-            manifest.worktrees,
-            rescued,
-        )
-        setup = manifest.worktrees.setup or ""
-        passed = [name for spec in manifest.agents.values() for name in spec.passes]
-        passed += [name for task in manifest.tasks for name in task.passes]
-        mask = Mask(secrets_of(os.environ, passed))
-        return Workshop(
-            repository,
-            pool,
-            self._build,
-            self._clock,
-            os.environ,
-            setup,
-            agent_of,
-            adapter_of,
-            manifest.context,
-            mask,
+            LocalMachine(slots_of(self._project), self._clock),
         )
 
     def _hooks(self, logs: Path) -> Hooks | None:
@@ -387,13 +335,6 @@ class _Build:
             self._warn(f"{message} ({hint})" if hint else message)
         else:
             self._notice(message, hint)
-
-    def _slots_folder(self) -> Path:
-        from orchestra.vcs.slots import slots_folder
-
-        repository = self._project.repository
-        configured = self._project.manifest.worktrees.dir
-        return slots_folder(repository.common_dir, repository.root, configured, os.environ)
 
     def _agent_name(self, task: Task) -> str:
         if task.run is not None:

@@ -1,0 +1,69 @@
+"""What attempts of a build work with, put together from a project and this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from orchestra.agents.registry import default_agent, make_agent
+from orchestra.agents.run import RunCommand
+from orchestra.cli.options import Project
+from orchestra.execution.workshop import Workshop
+from orchestra.model.agents import Agent
+from orchestra.model.freshness import agent_spec
+from orchestra.model.masking import Mask, secrets_of
+from orchestra.model.ports import Clock
+from orchestra.model.tasks import AgentSpec, Task
+from orchestra.vcs.capture import rescue
+from orchestra.vcs.slots import Slot, SlotPool, slots_folder
+
+
+def slots_of(project: Project) -> Path:
+    """Where the worktrees of a project lie."""
+    repository, configured = project.repository, project.manifest.worktrees.dir
+    return slots_folder(repository.common_dir, repository.root, configured, os.environ)
+
+
+def make_workshop(
+    project: Project, build: str, clock: Clock, notice: Callable[[str, str | None], None]
+) -> Workshop:
+    """The workshop of a build; `notice` tells the person something, with what to do."""
+    repository, manifest = project.repository, project.manifest
+
+    def agent_of(task: Task) -> AgentSpec | None:
+        if task.run is not None:
+            return None
+        return agent_spec(task, manifest) or default_agent()
+
+    def adapter_of(task: Task, spec: AgentSpec | None) -> Agent:
+        return mask.agent(RunCommand(task.run or "") if spec is None else make_agent(spec))
+
+    def rescued(slot: Slot, attempt: str) -> None:
+        kept = rescue(repository, slot, attempt, pool.spared(slot))
+        if kept:
+            notice(f"work that an interrupted attempt left in a worktree is kept under {kept}", None)
+
+    pool = SlotPool(
+        repository.command,
+        repository.root,
+        repository.common_dir,
+        slots_of(project),
+        manifest.worktrees,
+        rescued,
+    )
+    passed = [name for spec in manifest.agents.values() for name in spec.passes]
+    passed += [name for task in manifest.tasks for name in task.passes]
+    mask = Mask(secrets_of(os.environ, passed))
+    return Workshop(
+        repository,
+        pool,
+        build,
+        clock,
+        os.environ,
+        manifest.worktrees.setup or "",
+        agent_of,
+        adapter_of,
+        manifest.context,
+        mask,
+    )
