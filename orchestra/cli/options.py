@@ -190,7 +190,7 @@ class Project:
         from orchestra.integration.refs import check_ref
         from orchestra.model.freshness import Situation
 
-        line = Line(self.repository, self.begin.tip)
+        line = Line(self.repository, self.begin.tip, observes=self.manifest.observes)
 
         def passed(key: str) -> bool:
             return self.repository.resolve(check_ref(key)) is not None

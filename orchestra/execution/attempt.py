@@ -363,7 +363,7 @@ class AttemptSteps:
     def _capture_under(self, at: _Place, ref: str, *, keep_unchanged: bool = False) -> None:
         self._course.enter("capture")
         shop, order = self._workshop, self._order
-        message = result_message(order.task.name, order.attempt, self._worker.summary)
+        message = result_message(order.task.name, order.attempt, self._worker.summary, self._reads())
         spared = self._spared(at)
         self._kept = capture(
             shop.repository, at.slot, order.base, spared, ref, message, keep_unchanged=keep_unchanged

@@ -103,7 +103,7 @@ class Engine:
         self._listeners = tuple(listeners)
         self._preflight = preflight
         self._graph = order.graph
-        self._line = Line(git, order.tip)
+        self._line = Line(git, order.tip, observes=order.manifest.observes)
         self._branch = Branch(git, self._line, order.target, clock, order.build, self._emit)
         self._verifier = Verifier(
             git,

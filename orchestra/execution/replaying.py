@@ -60,7 +60,12 @@ class Replayer:
                 self._emit(TaskReplayed(now, self._build, card.name, kept.attempt, kept.result, why))
                 self._board.move(card, Stage.LANDING, at=self._clock.monotonic())
                 ended = AttemptEnded(
-                    kept.attempt, Outcome.SUCCESS, result=kept.result, summary=kept.summary, told=True
+                    kept.attempt,
+                    Outcome.SUCCESS,
+                    result=kept.result,
+                    summary=kept.summary,
+                    told=True,
+                    reads=kept.reads,
                 )
                 tip = self._line.tip
                 self._integrator.submit(Candidate(task, decision, kept.base, ended, tip, replayed=True))

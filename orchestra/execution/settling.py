@@ -115,7 +115,7 @@ class Settler:
             self._board.move(card, Stage.LANDING, at=self._clock.monotonic())
             return Candidate(order.task, card.decision, order.base, ended, order.base)
         if ended.outcome is Outcome.NO_CHANGE:
-            self._unchanged(card, order, ended.result)
+            self._unchanged(card, order, ended)
         elif ended.outcome is Outcome.INTERRUPTED:
             self.settle(card, Final.INTERRUPTED)
         elif isinstance(again := self._repeat(card, order, ended, seconds), Repeat):
@@ -203,7 +203,7 @@ class Settler:
             # It was cut off after it had passed.
             self._remember_green(decision, self._line.tip, found.attempt)
         else:
-            self._line.note_present(task, decision, found.changes)
+            self._line.note_present(task, decision, found.changes, found.reads)
             if found.attempt is not None and found.cut_off is not None:
                 key = decision.attempted.key
                 self._git.update_refs(settled_well(key, found.attempt, found.cut_off))
@@ -231,16 +231,17 @@ class Settler:
             )
         )
 
-    def _unchanged(self, card: Card, order: AttemptOrder, result: str | None) -> None:
+    def _unchanged(self, card: Card, order: AttemptOrder, ended: AttemptEnded) -> None:
         assert card.decision is not None
         final = Final.NO_CHANGE
         if order.task.claims.is_check:
             final = Final.PASSED
             self._remember_green(card.decision, order.base, order.attempt)
         else:
-            self._line.note_unchanged(order.task, card.decision, self._git.tree(order.base))
-            if result is not None:
-                self._git.update_refs(settled_well(card.decision.attempted.key, order.attempt, result))
+            self._line.note_unchanged(order.task, card.decision, self._git.tree(order.base), ended.reads)
+            if ended.result is not None:
+                key = card.decision.attempted.key
+                self._git.update_refs(settled_well(key, order.attempt, ended.result))
         self.settle(card, final)
         self._emit(TaskUnchanged(self._clock.now(), self._build, card.name, order.attempt, final))
 

@@ -83,6 +83,7 @@ def prepare(
         git.tree(candidate.decided_on),
         summary=candidate.ended.summary,
         attempt=candidate.ended.attempt,
+        reads=candidate.ended.reads,
     )
     return Prepared(commit, tuple(change.path for change in changes))
 

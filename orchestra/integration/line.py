@@ -7,6 +7,7 @@ the tree and nothing else.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from orchestra.integration.message import entries_message, landed_message
 from orchestra.integration.undone import Undone
@@ -14,17 +15,19 @@ from orchestra.model.entries import LockEntry, lock_path, lock_paths, parse, ren
 from orchestra.model.freshness import Decision, Landing
 from orchestra.model.keys import digest
 from orchestra.model.ports import CommitRequest, Store
-from orchestra.model.reading import rewrite_set
+from orchestra.model.reading import observed_inputs, read_set, rewrite_set
 from orchestra.model.tasks import Task
 from orchestra.model.trees import LOCK_FOLDER, Change, FileState, Tree
 
 
 class Line:
-    """The tip of a build and what is known there. `verified` tells whether the tip's tree passed."""
+    """The tip of a build and what is known there."""
 
-    def __init__(self, git: Store, tip: str) -> None:
+    def __init__(self, git: Store, tip: str, *, observes: bool = False) -> None:
+        """`observes`: what agents were seen to read is recorded among the inputs of their tasks."""
         self._git = git
         self._undone = Undone(git)
+        self._observes = observes
         self._parsed: dict[str, LockEntry] = {}
         self._pending: dict[str, LockEntry] = {}
         self.tip = tip
@@ -61,12 +64,13 @@ class Line:
         *,
         summary: str,
         attempt: str,
+        reads: tuple[str, ...] = (),
     ) -> str:
         """A commit on the tip that holds the merged tree and the task's new entry; the tip stays.
 
-        `base` is the tree on which the task was decided.
+        `base` is the tree on which the task was decided, `reads` what its agent was seen to read.
         """
-        entry = self._entry(task, decision, self._git.tree(merged), changes, base)
+        entry = self._entry(task, decision, self._git.tree(merged), changes, base, reads)
         message = landed_message(task, summary, key=entry.key, attempt=attempt)
         edits = ((lock_path(task.name), render(entry)),)
         return self._git.commit(CommitRequest(merged, (self.tip,), message, edits))
@@ -82,13 +86,21 @@ class Line:
         self.move(commit)
         self._undone.went_on(before, self.tree)
 
-    def note_unchanged(self, task: Task, decision: Decision, base: Tree) -> None:
+    def note_unchanged(self, task: Task, decision: Decision, base: Tree, reads: tuple[str, ...] = ()) -> None:
         """Remember the entry of a success that changed no file, to be committed with others at the end."""
-        self._pending[task.name] = self._entry(task, decision, self.tree, (), base)
+        self._pending[task.name] = self._entry(task, decision, self.tree, (), base, reads)
 
-    def note_present(self, task: Task, decision: Decision, changes: tuple[Change, ...] = ()) -> None:
-        """Remember an entry that says that the tip holds what the task did, `changes` where they are known."""
-        self._pending[task.name] = self._entry(task, decision, self.tree, changes, self.tree)
+    def note_present(
+        self,
+        task: Task,
+        decision: Decision,
+        changes: tuple[Change, ...] = (),
+        reads: tuple[str, ...] | None = None,
+    ) -> None:
+        """Remember an entry that says that the tip holds what the task did, `changes` and `reads` where they are known:
+        without reads, what was observed before still holds.
+        """
+        self._pending[task.name] = self._entry(task, decision, self.tree, changes, self.tree, reads)
 
     def commit_pending(self) -> str | None:
         """Commit the entries that are yet to come and stand on that commit; None where there are none."""
@@ -102,9 +114,16 @@ class Line:
         return self.tip
 
     def _entry(
-        self, task: Task, decision: Decision, after: Tree, changes: tuple[Change, ...], base: Tree
+        self,
+        task: Task,
+        decision: Decision,
+        after: Tree,
+        changes: tuple[Change, ...],
+        base: Tree,
+        reads: tuple[str, ...] | None,
     ) -> LockEntry:
-        """The entry of a task that ran on `base` and left `changes`, as the files stand in `after`.
+        """The entry of a task that ran on `base` and left `changes`, as the files stand in `after`; `reads` None: what
+        was observed before still holds.
 
         What came to the tip meanwhile by other hands, the attempt has neither seen nor made: such a path is
         recorded as the attempt left it, so that the change counts as what it is.
@@ -120,13 +139,23 @@ class Line:
         known = set(previous.outputs) if previous else set()
         created = {c.path for c in changes if c.before is None and c.path not in known}
         created |= previous.created if previous else frozenset()
+        # The inputs as they were, not as they are excused: what is recorded is what the attempt saw.
+        parts, observed = decision.attempted, frozenset[str]()
+        if self._observes and reads is None:
+            observed = (previous.observed if previous else observed) & parts.inputs.keys()
+        elif self._observes:
+            assert reads is not None
+            # What an earlier attempt read, and this one did not, is no input any more.
+            observed = observed_inputs(task, reads, base, outputs)
+            inputs = {path: base.files[path] for path in (*read_set(task, base), *sorted(observed))}
+            parts = replace(parts, inputs=inputs)
         return LockEntry(
             task.name,
-            # The inputs as they were, not as they are excused: what is recorded is what the attempt saw.
-            decision.attempted,
+            parts,
             outputs,
             frozenset(path for path in created if outputs.get(path) is not None),
             {path: state for path in rewrite_set(task, after) if (state := left(path)) is not None},
+            observed,
         )
 
     def _read(self, tree: Tree) -> Mapping[str, LockEntry]:

@@ -8,26 +8,26 @@ a task has no entry but the tree holds all that a result wrote, only the entry i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestra.integration.audit import audit
 from orchestra.integration.line import Line
 from orchestra.integration.refs import CAPTURED, RESULTS
 from orchestra.model.entries import LockEntry
 from orchestra.model.freshness import Decision
-from orchestra.model.keys import key_in_ref
+from orchestra.model.keys import Parts, key_in_ref
 from orchestra.model.patterns import PatternSet
 from orchestra.model.ports import Store
-from orchestra.model.reading import rewrite_set
+from orchestra.model.reading import observed_inputs, rewrite_set
 from orchestra.model.tasks import Manifest, Task
-from orchestra.model.trailers import read_result_message
+from orchestra.model.trailers import read_reads, read_result_message
 from orchestra.model.trees import Change, Tree, differences
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
     """A kept result that can go to the landing: the attempt that made it, its commit and base, the agent's last
-    word. `cut_off`: it never came to its landing.
+    word, and what the agent was seen to read. `cut_off`: it never came to its landing.
     """
 
     attempt: str
@@ -35,11 +35,13 @@ class Replay:
     base: str
     summary: str
     cut_off: bool
+    reads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Restore:
-    """The tree holds all that the attempt (None: not known) did; `changes` are what it changed then.
+    """The tree holds all that the attempt (None: not known) did; `changes` are what it changed then, `reads` what its
+    agent was seen to read.
 
     `cut_off` is the commit that keeps its result, where that was never settled.
     """
@@ -47,6 +49,7 @@ class Restore:
     attempt: str | None
     changes: tuple[Change, ...]
     cut_off: str | None = None
+    reads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,8 @@ class Replays:
         return list(self._by_key.get(key_in_ref(key), ()))
 
     def _use(self, task: Task, kept: _Kept, *, has_entry: bool) -> Replay | Restore | None:
-        maker, summary = read_result_message(self._git.message(kept.commit))
+        message = self._git.message(kept.commit)
+        maker, summary = read_result_message(message)
         if maker is None or (maker != task.name and maker in self._names):
             # Two tasks of the same words are two tasks; one that was renamed is the same.
             return None
@@ -99,31 +103,48 @@ class Replays:
         if not parents:
             return None
         base, result, now = self._git.tree(parents[0]), self._git.tree(kept.commit), self._line.tree
-        changes = differences(base, result)
+        changes, reads = differences(base, result), read_reads(message)
+        written = {change.path for change in changes}
+        if self._manifest.observes and any(
+            base.state(path) != now.state(path) for path in observed_inputs(task, reads, base, written)
+        ):
+            # What it had read is no part of the key by which it is found, and is not as it was.
+            return None
         if kept.cut_off and changes:
-            return Replay(kept.attempt, kept.commit, parents[0], summary, cut_off=True)
+            return Replay(kept.attempt, kept.commit, parents[0], summary, True, reads)
         if audit(task, changes, self._manifest, result) is not None:
             return None
         unsettled = kept.commit if kept.cut_off else None
         if not has_entry and _holds(task, changes, result, now):
-            return Restore(kept.attempt, changes, unsettled)
+            return Restore(kept.attempt, changes, unsettled, reads)
         if _untouched(task, changes, base, now):
             if not changes:
-                return Restore(kept.attempt, (), unsettled)
-            return Replay(kept.attempt, kept.commit, parents[0], summary, cut_off=False)
+                return Restore(kept.attempt, (), unsettled, reads)
+            return Replay(kept.attempt, kept.commit, parents[0], summary, False, reads)
         return None
 
     def _renamed(self, decision: Decision) -> Restore | None:
         """What a task that left the manifest recorded for the very same key, where it stands: this is its new name."""
-        parts = decision.attempted
         for name, entry in self._line.entries.items():
-            if name not in self._names and entry.parts == parts and self._stands(entry):
+            if (
+                name not in self._names
+                and entry.parts == self._parts(decision, entry)
+                and self._stands(entry)
+            ):
                 changes = tuple(
                     Change(path, None if path in entry.created else state, state)
                     for path, state in entry.outputs.items()
                 )
-                return Restore(None, changes)
+                return Restore(None, changes, reads=tuple(sorted(entry.observed)))
         return None
+
+    def _parts(self, decision: Decision, entry: LockEntry) -> Parts:
+        """The parts of an attempt that read what the entry says was read."""
+        parts = decision.attempted
+        if not self._manifest.observes or not entry.observed:
+            return parts
+        files = self._line.tree.files
+        return replace(parts, inputs={**parts.inputs, **{p: files[p] for p in entry.observed if p in files}})
 
     def _stands(self, entry: LockEntry) -> bool:
         return all(self._line.tree.state(path) == state for path, state in entry.outputs.items())

@@ -15,7 +15,7 @@ LATER_KEYS: dict[str, frozenset[str]] = {
 
 LATER_VALUES: dict[str, frozenset[str]] = {
     "integrate.author": frozenset(("agent",)),
-    "triggers.*": frozenset(("model", "observed")),
+    "triggers.*": frozenset(("model",)),
 }
 """By key: the values that come later."""
 

@@ -23,7 +23,8 @@ class LockEntry:
     `parts` are the parts of its action key. `outputs` are the paths that it changed, as they stood after
     landing (None: absent); `created` those of them that were absent before the task first wrote them and were
     present then; `rewrites` the files that match both its declared read and write patterns, as they stood
-    after landing.
+    after landing. `observed` are the undeclared inputs among those of its parts: what its agent was seen to read,
+    where the manifest asks for that.
     """
 
     task: str
@@ -31,6 +32,7 @@ class LockEntry:
     outputs: Mapping[str, FileState | None]
     created: frozenset[str] = frozenset()
     rewrites: Mapping[str, FileState] = field(default_factory=dict)
+    observed: frozenset[str] = frozenset()
 
     @property
     def key(self) -> str:
@@ -69,6 +71,8 @@ def render(entry: LockEntry) -> bytes:
         "outputs": dict(entry.outputs),
         "created": sorted(entry.created),
         "rewrites": dict(entry.rewrites),
+        # Only where there is something: the entries of all others stay as they are.
+        **({"observed": sorted(entry.observed)} if entry.observed else {}),
     }
     return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
 
@@ -108,6 +112,7 @@ def parse(task: str, content: bytes) -> LockEntry:
             outputs=_optional_states(value["outputs"]),
             created=_paths(value["created"]),
             rewrites=_states(value["rewrites"]),
+            observed=_paths(value.get("observed", [])),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(path, "is not a lock entry") from error

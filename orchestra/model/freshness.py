@@ -145,7 +145,7 @@ def decide(task: Task, at: Situation, *, forced: bool = False, wanted: bool = Fa
     entry = None if task.claims.is_check else at.entries.get(task.name)
     definition = definition_of(task, agent_spec(task, at.manifest))
     read, rewritten = split_reads(task, at.tree)
-    seen = {path: at.tree.files[path] for path in read}
+    seen = _seen(at, read, entry)
     inputs, changed = _inputs(task, at, seen, entry)
     needs = _needs(task, at)
     parts = Parts(definition, inputs, needs)
@@ -163,7 +163,7 @@ def decide(task: Task, at: Situation, *, forced: bool = False, wanted: bool = Fa
         found, notes = _output_changes(task, at, entry, rewritten)
         reasons += (reason for reason in found if reason not in reasons)
     if reasons and not forced and not wanted:
-        landing = _reverted(task, at, seen, definition, needs)
+        landing = _reverted(task, at, read, definition, needs)
         if landing is not None:
             return Decision(task.name, State.REVERTED, parts, seen=seen, reverted=landing)
     if forced:
@@ -195,7 +195,7 @@ def decide_all(at: Situation) -> Mapping[str, Decision]:
 def _reverted(
     task: Task,
     at: Situation,
-    seen: Mapping[str, FileState],
+    read: tuple[str, ...],
     definition: Mapping[str, str],
     needs: Mapping[str, str],
 ) -> Landing | None:
@@ -213,7 +213,7 @@ def _reverted(
         return None
     before = at.graph.before(task.name)
     gone = [at.reverted[name] for name in at.reverted if name in before]
-    _, changed = _inputs(task, at, seen, entry)
+    _, changed = _inputs(task, at, _seen(at, read, entry), entry)
     # What it read of a result that was taken back with it is no news either.
     news = [
         reason
@@ -228,6 +228,15 @@ def _reverted(
     return None if news else landing
 
 
+def _seen(at: Situation, read: tuple[str, ...], entry: LockEntry | None) -> Mapping[str, FileState]:
+    """All inputs as they are: what is declared, and where the manifest asks for it what was observed."""
+    files = at.tree.files
+    seen = {path: files[path] for path in read}
+    if entry is not None and at.manifest.observes:
+        seen |= {path: files[path] for path in entry.observed if path in files}
+    return seen
+
+
 def _inputs(
     task: Task, at: Situation, today: Mapping[str, FileState], entry: LockEntry | None
 ) -> tuple[Mapping[str, FileState], list[Reason]]:
@@ -235,6 +244,9 @@ def _inputs(
     if entry is None:
         return today, []
     recorded = entry.parts.inputs
+    if entry.observed and not at.manifest.observes:
+        # Nobody asks for what was observed any more.
+        recorded = {p: s for p, s in recorded.items() if p not in entry.observed or reads_path(task, p)}
     if today == recorded:
         return recorded, []
     own = [entry, *(at.entries[name] for name in at.graph.after(task.name) if name in at.entries)]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from orchestra.model.patterns import PatternSet
 from orchestra.model.tasks import Task
-from orchestra.model.trees import Tree
+from orchestra.model.trees import STATE_FOLDER, Tree
 
 
 def read_set(task: Task, tree: Tree) -> tuple[str, ...]:
@@ -37,6 +37,18 @@ def split_reads(task: Task, tree: Tree) -> tuple[tuple[str, ...], tuple[str, ...
     return (
         tuple(path for path in read if path not in written),
         tuple(path for path in read if path in written),
+    )
+
+
+def observed_inputs(task: Task, reads: Iterable[str], base: Tree, written: Container[str]) -> frozenset[str]:
+    """The files of the base that an agent was seen to read and that are inputs by that alone.
+
+    What the task declares to read is one anyway; what it declares to write, or what it has written, is its output.
+    """
+    return frozenset(
+        path
+        for path in undeclared(task, reads)
+        if path not in written and path in base.files and not path.startswith(STATE_FOLDER)
     )
 
 

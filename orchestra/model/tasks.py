@@ -202,7 +202,7 @@ class Manifest:
     `tasks` are in manifest order, `source` is the manifest's path (None where there is only `prompts/`),
     `prompts` the patterns that find prompt files, `prices` what models cost by name, `hooks` the commands that
     events start by their names, `context` the files that precede every prompt, `triggers` what makes stale beside
-    the usual (`inferred`: what inferred claims read).
+    the usual (`inferred`: what inferred claims read; `observed`: what an agent was seen to read).
     """
 
     tasks: tuple[Task, ...]
@@ -217,6 +217,11 @@ class Manifest:
     context: tuple[str, ...] = ()
     allow_protected: tuple[str, ...] = ()
     triggers: tuple[str, ...] = ()
+
+    @property
+    def observes(self) -> bool:
+        """Whether what an agent was seen to read counts among a task's inputs."""
+        return "observed" in self.triggers
 
     def task(self, name: str) -> Task:
         """The task of that name; KeyError where there is none."""

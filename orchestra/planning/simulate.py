@@ -53,7 +53,8 @@ class Script:
 
     `told` is whether its agent could be told what happened to the result, `transient` whether what made it fail
     may be over soon, `retry_after` in how many seconds at least, `throttled` whether its service was asked too much.
-    `usage` is what it used, of `model`; `says` is what its agent says as soon as it starts.
+    `usage` is what it used, of `model`; `says` is what its agent says as soon as it starts, `reads` what it is seen to
+    read.
     """
 
     seconds: float = 1.0
@@ -67,6 +68,7 @@ class Script:
     usage: Usage = field(default_factory=Usage)
     model: str | None = None
     says: tuple[AgentEvent, ...] = ()
+    reads: tuple[str, ...] = ()
 
 
 def pessimist(order: AttemptOrder, tree: Tree) -> Script:
@@ -207,14 +209,19 @@ class SimulatedExecutor:
                 retry_after=script.retry_after,
                 throttled=script.throttled,
             )
-        message = result_message(order.task.name, order.attempt, "")
+        message = result_message(order.task.name, order.attempt, "", script.reads)
         result = self.git.commit(CommitRequest(order.base, (order.base,), message, script.edits))
         changed = self.git.tree(result).files != tree.files
         if order.task.claims.is_check and not changed:
             # Of a check nothing is kept but its verdict.
             return replace(ended, outcome=Outcome.NO_CHANGE)
         self.git.update_refs((RefUpdate(order.keep, result, force=True),))
-        return replace(ended, outcome=Outcome.SUCCESS if changed else Outcome.NO_CHANGE, result=result)
+        return replace(
+            ended,
+            outcome=Outcome.SUCCESS if changed else Outcome.NO_CHANGE,
+            result=result,
+            reads=script.reads,
+        )
 
 
 @dataclass(slots=True)

@@ -170,7 +170,7 @@ def test_keys_of_later_versions_are_refused_by_name(section: str, key: str, tmp_
 
 def test_values_of_later_versions_are_refused_by_name(tmp_path: Path) -> None:
     assert set(LATER_VALUES) == {"integrate.author", "triggers.*"}
-    error = refusal(tmp_path, "triggers: [inferred, model]")
+    error = refusal(tmp_path, "triggers: [observed, model]")
     assert str(error) == "orchestra.yaml:2:22: item 2 of `triggers` cannot be `model` yet"
     error = refusal(tmp_path, "integrate: {author: agent}")
     assert str(error) == "orchestra.yaml:2:21: `author` cannot be `agent` yet"

@@ -138,7 +138,7 @@ class Oracle:
         ):
             return None
         today = self.counted_inputs(task, gone.entry)
-        for path in different(then.inputs, today):
+        for path in different(self.recorded_inputs(task, gone.entry), today):
             # What it had read of another that was taken back with it.
             if not any(
                 self.graph.leads(name, task.name)
@@ -167,12 +167,28 @@ class Oracle:
         """The parts of the key of a task that has no entry."""
         return Parts(self._definition(task), self.inputs(task), self._needs(task))
 
-    def inputs(self, task: Task) -> dict[str, str]:
-        """RO(t): files that match declared read patterns and no declared write pattern, never `.orchestra/**`."""
+    def inputs(self, task: Task, entry: LockEntry | None = None) -> dict[str, str]:
+        """RO(t): files that match declared read patterns and no declared write pattern, never `.orchestra/**`; with
+        `triggers: [observed]` also those that the entry says were seen to be read.
+        """
         return {
             path: state
             for path, state in self.files.items()
-            if self.reads(task, path) and not self.writes(task, path)
+            if (self.reads(task, path) and not self.writes(task, path))
+            or (self.observes and entry is not None and path in entry.observed)
+        }
+
+    @property
+    def observes(self) -> bool:
+        """Whether what was seen to be read counts."""
+        return "observed" in self.manifest.triggers
+
+    def recorded_inputs(self, task: Task, entry: LockEntry) -> dict[str, str]:
+        """What the entry says of inputs; where it does not count, without what was only seen to be read."""
+        return {
+            path: state
+            for path, state in entry.parts.inputs.items()
+            if self.observes or path not in entry.observed or self.reads(task, path)
         }
 
     def counted_inputs(self, task: Task, entry: LockEntry | None = None) -> dict[str, str]:
@@ -180,11 +196,11 @@ class Oracle:
 
         `entry` is the one to count as t's, else it is today's.
         """
-        today = self.inputs(task)
         own = entry or self.entries.get(task.name)
+        today = self.inputs(task, own)
         if own is None:
             return today
-        recorded = own.parts.inputs
+        recorded = self.recorded_inputs(task, own)
         counted = dict(today)
         recorders = [own, *(e for name, e in self.entries.items() if self.graph.leads(task.name, name))]
         for path in different(recorded, today):
@@ -227,7 +243,7 @@ class Oracle:
             told.reasons.add((kinds.get(part, "definition-changed"), part))
         for need in other_needs(entry.parts.needs, self._needs(task)):
             told.reasons.add(("need-changed", need))
-        for path in different(entry.parts.inputs, self.counted_inputs(task)):
+        for path in different(self.recorded_inputs(task, entry), self.counted_inputs(task)):
             told.reasons.add(("input-changed", path))
 
     def _outputs_stand(self, task: Task, entry: LockEntry, told: Told) -> None:

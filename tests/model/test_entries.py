@@ -41,6 +41,7 @@ ENTRIES = st.builds(
     st.dictionaries(PATHS, st.one_of(st.none(), STATES), max_size=3),
     st.frozensets(PATHS, max_size=3),
     st.dictionaries(PATHS, STATES, max_size=2),
+    st.frozensets(PATHS, max_size=2),
 )
 
 
@@ -72,6 +73,7 @@ def test_an_entry_is_the_same_text_in_whatever_order_it_was_made(entry: LockEntr
         turned_round(entry.outputs),
         frozenset(sorted(entry.created, reverse=True)),
         turned_round(entry.rewrites),
+        frozenset(sorted(entry.observed, reverse=True)),
     )  # fmt: skip
     assert render(turned) == render(entry)
     assert turned.key == entry.key and turned.outputs_digest() == entry.outputs_digest()

@@ -140,6 +140,15 @@ def worlds(draw: st.DrawFn, calm: bool = False) -> World:
         for name, entry in one.entries.items():
             seen = one.oracle.inputs(one.manifest.task(name))
             one.entries[name] = replace(entry, parts=replace(entry.parts, inputs=seen))
+    # Some were seen to read more than they declare, whether that counts or not.
+    observing = draw(st.booleans())
+    one.manifest = replace(one.manifest, triggers=("observed",) if observing else ())
+    for name, entry in one.entries.items():
+        more = draw(st.lists(st.sampled_from(MADE), max_size=2, unique=True)) if draw(st.booleans()) else []
+        more = [p for p in more if p in files and not one.oracle.reads(one.manifest.task(name), p)]
+        observed = {path: files[path] if calm or draw(st.integers(0, 3)) else CONTENTS[0] for path in more}
+        parts = replace(entry.parts, inputs={**entry.parts.inputs, **observed})
+        one.entries[name] = replace(entry, parts=parts, observed=frozenset(observed))
     # Some parts of keys are as they were when other entries stood.
     for name, entry in one.entries.items():
         if not calm and draw(st.integers(0, 3)) == 0:
