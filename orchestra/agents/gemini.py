@@ -3,8 +3,9 @@
 Facts measured with @google/gemini-cli 0.61.0 (npm) against a scripted model server:
 
 - The prompt goes in by standard input, then end of file.
-- `permissions: edit` is its mode `auto_edit`, and the task's check beside that: its rule allows whatever begins with
-  the check, too. A check with a comma or of several lines cannot be allowed. `full` is `yolo`.
+- `permissions: edit` is its mode `auto_edit`, and the task's check beside that: its rule allows the check with more
+  arguments, too, but no other command joined to it. A check with a comma or of several lines cannot be allowed.
+  `full` is `yolo`.
 - Stopped by a signal to its group it ends with status 0 and without a last event. The program that is started passes
   no signals on, and commands that it runs survive it: the supervisor is for both.
 - Trouble with the service is told on standard error alone until it gives up (status 145 on a 401); it does not heed

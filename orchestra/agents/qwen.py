@@ -3,8 +3,9 @@
 Facts measured with @qwen-code/qwen-code 0.15.10 (npm) against a scripted model server:
 
 - The prompt goes in by standard input, then end of file. Its stream is a dialect of Claude Code's.
-- `permissions: edit` is its mode `auto-edit`, and the task's check beside that (a check with a comma or of several
-  lines cannot be allowed); `full` is `yolo`.
+- `permissions: edit` is its mode `auto-edit`, and the task's check beside that: its rule allows the check with more
+  arguments, too, but no other command joined to it. A check with a comma or of several lines cannot be allowed.
+  `full` is `yolo`.
 - A refused key is told as a success: status 0, `subtype: success`, no `is_error`; only the answer reads
   `[API Error: 401 …]`.
 - SIGTERM to the program that is started ends only that: the real one goes on. Signals go to the group.
