@@ -132,7 +132,8 @@ def scenarios(program: Program) -> dict[str, Scenario]:
             ),
         }
     else:
-        refused = Shell("touch /opt/denied-by-sandbox.txt")
+        # Of a command that is over at once it says nothing now and then.
+        refused = Shell("sleep 1; touch /opt/denied-by-sandbox.txt")
         found |= {
             "denied": Scenario(
                 (use(refused), say("I may not.")), "failed", (("denied", "agent"),), "denied, and nothing"
