@@ -260,6 +260,7 @@ class Engine:
         if self._tally.ran:
             # Where nothing landed, nobody has looked yet what the person committed meanwhile.
             self._branch.follow()
+        self._integrator.record()
         # Who was forced has run: from here on only what is stale does.
         self._decider.forced.clear()
         stale: list[Card] = []

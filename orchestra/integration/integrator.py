@@ -138,10 +138,7 @@ class Integrator:
             if candidate is None:
                 break
             self._branch.follow()
-            # What changed nothing is recorded before what comes after it: a crash must not lose it, since its inputs
-            # may be what the later one writes.
-            if self._line.commit_pending() is not None:
-                self._branch.keep_tip()
+            self.record()
             prepared = prepare(self._git, self._line, candidate, self._manifest)
             if isinstance(prepared, Violation):
                 fates.append(Refused(candidate, prepared))
@@ -153,6 +150,17 @@ class Integrator:
                 if verdict is not None:
                     fates += self._conclude(verdict)
         return fates
+
+    def record(self) -> bool:
+        """Commit the entries of what changed nothing, where there are some.
+
+        Before what comes after them lands: a crash must not lose them, since their inputs may be what that writes.
+        And before anything is decided once more: freshness is a function of the tree.
+        """
+        if self._line.commit_pending() is None:
+            return False
+        self._branch.keep_tip()
+        return True
 
     def verified(self, ended: VerifyEnded) -> list[Fate]:
         """Take the end of the verification that was awaited."""
@@ -177,8 +185,7 @@ class Integrator:
         before = self._line.tip
         if self._line.pending:
             self._branch.follow()
-        if self._line.commit_pending() is not None:
-            self._branch.keep_tip()
+        if self.record():
             before = self._line.tip
         self._advance()
         if self._at_landing is not None or self._line.tip != before:

@@ -51,7 +51,12 @@ class Line:
         self._entries = self._read(self.tree)
 
     def undone(self, task: str) -> Landing | None:
-        """The landing of a task that somebody took back, as the history of the tip tells it."""
+        """The landing of a task that somebody took back, as the history of the tip tells it.
+
+        An entry that is yet to be committed comes after whatever history tells.
+        """
+        if task in self._pending:
+            return None
         return self._undone.landing(task, self.tip)
 
     def commit_result(

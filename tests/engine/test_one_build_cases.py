@@ -134,3 +134,19 @@ def test_forced_tasks_run_once_though_they_are_fresh() -> None:
     built = world.build(forced=("a",))
     assert built.ran == ["a"] and why(built, "a") == ["forced"]
     assert built.finals == {"a": "no-change", "b": "fresh"}
+
+
+def test_what_changed_nothing_and_is_stale_again_is_not_taken_for_reverted() -> None:
+    """Its entry is not committed yet when others land: what history says of it then is older than that."""
+    writer = task("writer", on_drift="rerun")
+    world = World.of(writer, task("reader", read=("p",), write=("q",)), files={"p": "0"})
+    world.does["writer"] = lambda files: {"p": "1"}
+    world.does["reader"] = lambda files: {"q": f"saw {files['p']}"}
+    assert world.build(jobs=2).ran == ["writer", "reader", "reader"]
+    entries = {path: None for path in world.all_files() if path.startswith(".orchestra/")}
+    world.edit({**entries, "p": "0", "q": "saw 0"})
+    world.forget()
+    built = world.build(jobs=2)
+    assert built.ran == ["writer", "reader", "reader"]
+    assert world.files()["q"] == "saw 1"
+    world.build_nothing()
