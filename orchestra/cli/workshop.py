@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -36,8 +37,11 @@ def make_workshop(
             return None
         return agent_spec(task, manifest) or default_agent()
 
+    # Asked for each task: to look up what a package adds takes milliseconds each time.
+    made = functools.cache(make_agent)
+
     def adapter_of(task: Task, spec: AgentSpec | None) -> Agent:
-        return mask.agent(RunCommand(task.run or "") if spec is None else make_agent(spec))
+        return mask.agent(RunCommand(task.run or "") if spec is None else made(spec))
 
     def rescued(slot: Slot, attempt: str) -> None:
         kept = rescue(repository, slot, attempt, pool.spared(slot))
