@@ -70,4 +70,5 @@ def make_workshop(
         adapter_of,
         manifest.context,
         mask,
+        manifest.prices,
     )

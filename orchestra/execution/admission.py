@@ -16,7 +16,7 @@ from orchestra.model.events import Event, LimitChanged, Notice
 from orchestra.model.means import Means, Worker
 from orchestra.model.outcomes import Outcome
 from orchestra.model.ports import AttemptEnded, AttemptOrder, Clock
-from orchestra.model.tasks import Manifest, Task
+from orchestra.model.tasks import Limits, Task
 from orchestra.model.text import duration
 from orchestra.planning.board import Card
 from orchestra.planning.crowding import Crowding
@@ -64,7 +64,7 @@ class Admission:
 
     def __init__(
         self,
-        manifest: Manifest,
+        limits: Limits,
         jobs: int,
         means: Means,
         clock: Clock,
@@ -76,8 +76,8 @@ class Admission:
         self._build = build
         self._emit = emit
         self._throttle = Throttle(jobs)
-        self._spending = Spending(manifest, means.ledger, clock, self._notice)
-        self._crowding = Crowding(manifest.limits, means.machine)
+        self._spending = Spending(limits, means.ledger, clock, self._notice)
+        self._crowding = Crowding(limits, means.machine)
         self._workers: dict[str, Worker | None] = {}
         self._needs: dict[str, int] = {}
         self._running: dict[str, tuple[Task, Worker | None]] = {}
@@ -125,17 +125,17 @@ class Admission:
             self._throttle.signal(worker.account, attempt, self._clock.monotonic(), event.wait_s)
             self._tell(worker)
 
-    def ended(self, attempt: str, ended: AttemptEnded) -> AttemptEnded:
-        """An attempt has ended; gives its ending with the cost as far as it can be known."""
+    def ended(self, attempt: str, ended: AttemptEnded) -> None:
+        """An attempt has ended."""
         task, worker = self._running.pop(attempt)
         if worker is None:
-            return ended
+            return
         if ended.throttled:
             self._throttle.signal(worker.account, attempt, self._clock.monotonic(), ended.retry_after)
         never_asked = ended.outcome in (Outcome.NOT_STARTED, Outcome.INTERRUPTED)
         self._throttle.ended(worker.account, attempt, through=not (ended.throttled or never_asked))
         self._tell(worker)
-        return self._spending.ended(attempt, task, worker, ended)
+        self._spending.ended(attempt, task, worker, ended)
 
     def repeat(self, card: Card, task: Task, ended: AttemptEnded, seconds: float) -> Repeat | str | None:
         """Whether an attempt that failed after so many seconds is repeated; else why not, where it could have been."""

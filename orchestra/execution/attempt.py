@@ -23,6 +23,7 @@ from orchestra.model.agents import Agent, Judgement, Order, Resume
 from orchestra.model.errors import ExitStatus, OrchestraError
 from orchestra.model.outcomes import Exit, Fault, Outcome, Usage
 from orchestra.model.ports import AttemptEnded, AttemptOrder, RefUpdate
+from orchestra.model.tasks import AgentSpec
 from orchestra.model.trailers import result_message
 from orchestra.vcs.capture import Captured, capture, snapshot
 from orchestra.vcs.laying import lay_out, left_markers
@@ -57,6 +58,7 @@ class _Place:
 
     slot: Slot
     env: dict[str, str]
+    spec: AgentSpec | None
     agent: Agent
     prompt: str
     merging: Merging | None
@@ -139,7 +141,7 @@ class AttemptSteps:
         told = RULE.join(filter(None, (order.told, merging.told if merging else "")))
         prompt = whole_prompt(task, context, told if self._told else "")
         self._observed = Observed(slot.path)
-        return _Place(slot, env, agent, prompt, merging)
+        return _Place(slot, env, spec, agent, prompt, merging)
 
     def _round(self, at: _Place, phase: str, text: str, resume: Resume | None = None) -> Part:
         """Let the agent work once on what it is told."""
@@ -150,7 +152,7 @@ class AttemptSteps:
         exited = yield self._course.command(phase, session.invocation, at.slot, at.env, watching)
         self._course.ended(exited)
         self._judged = self._worker = judged = session.judge(exited)
-        self._course.used(judged.usage)
+        self._course.used(self._workshop.used(judged, at.spec))
         if judged.session is not None and at.agent.traits.resumes:
             before = self._session.used if resume is not None and self._session is not None else Usage()
             self._session = Resume(judged.session, together(before, judged.usage))

@@ -131,7 +131,7 @@ class Engine:
         )
         self._tally = Tally()
         self._admission = Admission(
-            order.manifest, order.jobs, means or Means(), clock, order.build, self._emit
+            order.manifest.limits, order.jobs, means or Means(), clock, order.build, self._emit
         )
         self._settler = Settler(
             self._board,
@@ -393,7 +393,7 @@ class Engine:
 
     def _attempt_ended(self, ended: AttemptEnded) -> None:
         card, order, started = self._attempts.pop(ended.attempt)
-        ended = self._admission.ended(ended.attempt, ended)
+        self._admission.ended(ended.attempt, ended)
         candidate = self._settler.attempt_ended(card, order, ended, self._now() - started)
         if candidate is not None:
             self._integrator.submit(candidate)

@@ -56,7 +56,7 @@ class Review:
         exited = yield self._course.command("review", session.invocation, self._slot, env, session)
         self._course.ended(exited)
         self.judged = judged = session.judge(exited)
-        self._course.used(judged.usage)
+        self._course.used(shop.used(judged, spec))
         failed = self._course.failed_by(exited)
         if failed is not None:
             if failed.outcome is Outcome.INTERRUPTED:

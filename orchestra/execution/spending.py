@@ -1,19 +1,19 @@
 """What a build has spent and may still spend: the budgets of its tasks, of itself and of the day, kept together. Pure.
 
-Amounts are what agents told, or what the manifest's prices make of their tokens; nothing is made up.
+Amounts are what attempts are known to have used; nothing is made up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf
 
 from orchestra.model.means import Ledger, Worker
 from orchestra.model.outcomes import Outcome, Usage
 from orchestra.model.ports import AttemptEnded, Clock
-from orchestra.model.tasks import Manifest, Task
-from orchestra.planning.budget import Answer, Budget, Sum, expected, priced
+from orchestra.model.tasks import Limits, Task
+from orchestra.planning.budget import Answer, Budget, Sum, expected
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +42,12 @@ class Spending:
 
     def __init__(
         self,
-        manifest: Manifest,
+        limits: Limits,
         ledger: Ledger | None,
         clock: Clock,
         notice: Callable[[str, str], None],
     ) -> None:
         """`notice` takes a message and a hint for the person."""
-        limits = manifest.limits
-        self._prices = manifest.prices
         self._ledger = ledger
         self._clock = clock
         self._notice = notice
@@ -93,9 +91,9 @@ class Spending:
                 estimate = 0.0
             budget.reserve(attempt, estimate)
 
-    def ended(self, attempt: str, task: Task, worker: Worker, ended: AttemptEnded) -> AttemptEnded:
-        """Take what an attempt used: gives its ending with the cost by the prices, where its agent told none."""
-        usage = priced(ended.usage, (ended.model, worker.model), self._prices)
+    def ended(self, attempt: str, task: Task, worker: Worker, ended: AttemptEnded) -> None:
+        """Take what an attempt used."""
+        usage = ended.usage
         asked = ended.outcome is not Outcome.NOT_STARTED
         for budget, _ in self._shared():
             budget.settle(attempt, _amount(usage, budget.unit) if asked else 0.0)
@@ -105,7 +103,6 @@ class Spending:
                 own.settle(attempt, usage.usd)
             self._used.append(_Used(task.name, worker.agent, usage, ended.outcome.good))
             self._tell_silence(worker, own)
-        return replace(ended, usage=usage)
 
     def refusal(self, task: Task) -> str | None:
         """Why no further attempt at the task may be made, None where one may: a budget that holds for it is used up."""

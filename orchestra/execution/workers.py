@@ -28,7 +28,7 @@ def worker_of(workshop: Workshop, task: Task) -> Worker | None:
         sets=(*spec.env, *task.env),
     )
     account = account_of(traits, spec.name, env)
-    return Worker(spec.name, traits.provider, account, spec.model, traits.memory_bytes)
+    return Worker(spec.name, traits.provider, account, traits.memory_bytes)
 
 
 def account_of(traits: Traits, agent: str, env: Mapping[str, str]) -> str:

@@ -17,14 +17,13 @@ from orchestra.model.tasks import Task
 class Worker:
     """Who does a task at whose cost: the agent's name, whose service it calls ("" where that is not known).
 
-    `account` tells apart who pays; it comes from secrets and is never shown. `model` is what the agent was told to
-    use, `memory` the bytes that one run of it usually holds.
+    `account` tells apart who pays; it comes from secrets and is never shown. `memory` is the bytes that one run of it
+    usually holds.
     """
 
     agent: str
     provider: str
     account: str = field(repr=False)
-    model: str | None = None
     memory: int = 0
 
 

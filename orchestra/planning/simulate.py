@@ -53,7 +53,7 @@ class Script:
 
     `told` is whether its agent could be told what happened to the result, `transient` whether what made it fail
     may be over soon, `retry_after` in how many seconds at least, `throttled` whether its service was asked too much.
-    `usage` is what it used, of `model`; `says` is what its agent says as soon as it starts, `reads` what it is seen to
+    `usage` is what it used, `says` what its agent says as soon as it starts, `reads` what it is seen to
     read.
     """
 
@@ -66,7 +66,6 @@ class Script:
     retry_after: float | None = None
     throttled: bool = False
     usage: Usage = field(default_factory=Usage)
-    model: str | None = None
     says: tuple[AgentEvent, ...] = ()
     reads: tuple[str, ...] = ()
 
@@ -198,7 +197,6 @@ class SimulatedExecutor:
             phases=phases,
             usage=script.usage,
             told=script.told,
-            model=script.model,
         )
         if not script.outcome.good:
             return replace(

@@ -60,6 +60,10 @@ def test_what_is_expected_is_what_nine_in_ten_did_not_exceed(pasts: list[list[fl
     assert sum(value < found for value in known) < 0.9 * len(known)
 
 
+def test_one_in_ten_may_cost_more_than_is_expected() -> None:
+    assert [expected(range(1, most + 1)) for most in (1, 9, 10, 11, 20, 30)] == [1, 9, 9, 10, 18, 27]
+
+
 def test_what_is_no_number_is_expected_of_nobody() -> None:
     assert expected([float("nan"), float("inf")], [2.0]) == 2.0
 
