@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from orchestra.execution.attempt import FAILED
+from orchestra.execution.attempt import FAILED, AttemptSteps
 from orchestra.execution.course import together
 from orchestra.execution.local import LocalExecutor
+from orchestra.execution.log import AttemptLog
 from orchestra.model.agents import Resume
-from orchestra.model.outcomes import Fault, Outcome, Usage
+from orchestra.model.outcomes import Exit, Fault, Outcome, Usage
 from orchestra.model.ports import AttemptEnded, PhaseBegan, Unmerged
 from orchestra.model.tasks import AgentSpec
+from orchestra.planning.simulate import ManualClock
 from tests.execution.scripted import Run, ScriptedAgent
 from tests.execution.shop import Shop, prompted
 from tests.vcs.kit import Person
@@ -289,3 +291,24 @@ def test_a_context_that_grew_too_long_starts_nothing(person: Person) -> None:
     ended = shop.attempt(prompted(PROMPT, "worker"))
     assert (ended.outcome, ended.fault) == (Outcome.NOT_STARTED, Fault.ENVIRONMENT)
     assert "the files of `context` hold 262,145 bytes" in ended.detail
+
+
+def test_each_command_has_what_is_left_of_the_time(person: Person) -> None:
+    clock = ManualClock(1000.0)
+    shop = Shop(person, adapters={"worker": ScriptedAgent("true", "true")}, clock=clock)
+    task = prompted(PROMPT, "worker", check=CHECK, timeout=100.0, repairs=5)
+    log = AttemptLog(shop.logs / "001-task.log")
+    steps = AttemptSteps(
+        shop.workshop, shop.order(task), shop.bench.pool.acquire(), log, lambda phase: None
+    ).steps()
+    left = [next(steps).timeout]
+    for seconds, ended in ((30.0, Exit(0)), (10.0, Exit(1)), (0.0, Exit(0))):
+        clock.seconds += seconds
+        left.append(steps.send(ended).timeout)
+    assert left == [100.0, 70.0, 60.0, 60.0]
+    # A check that fails when no time is left goes to nobody.
+    clock.seconds += 60.0
+    with pytest.raises(StopIteration) as done:
+        steps.send(Exit(1))
+    log.close()
+    assert done.value.value.outcome is Outcome.CHECK_FAILED
