@@ -243,6 +243,10 @@ class _Build:
             shop = make_workshop(project, self._build, self._clock, self._notice)
             with LocalExecutor(shop, logs) as executor:
                 finished = self._engine(order, shop, executor).run()
+            text = summary()
+            if text:
+                # Before the last hooks have ended: nobody should have to wait for them.
+                Output(sys.stdout, _not_written).write(text + "\n")
         except OrchestraError as error:
             # Nothing is lost: what was captured or landed is kept under refs.
             error.hint = error.hint or "mend that, then: orchestra build, which goes on from there"
@@ -255,9 +259,6 @@ class _Build:
             finally:
                 record.close()
                 recorder.close()
-        text = summary()
-        if text:
-            Output(sys.stdout, _not_written).write(text + "\n")
         return finished
 
     def _order(self, begin: TakenUp) -> BuildOrder:
