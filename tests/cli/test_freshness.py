@@ -108,7 +108,10 @@ def test_uncommitted_changes_are_built_on_where_it_is_asked(scratch: Scratch) ->
     # Only another such build takes it up.
     assert built(scratch, "--include-dirty") == {"copy": "fresh"}
     assert scratch.lineage() == {"refs/heads/main", branch}
-    assert built(scratch) == {"copy": "landed"}
+    plain = scratch.orchestra("build", "--json")
+    assert plain.finished["tasks"] == {"copy": "landed"}
+    # And no other speaks of it as if it belonged to the branch.
+    assert not [notice for notice in plain.named("notice") if "not taken up" in notice["message"]]
     assert scratch.git("show", "HEAD:output.txt") == "old"
     assert scratch.read("input.txt") == "new\n" and scratch.read("untracked.txt") == "mine\n"
 
