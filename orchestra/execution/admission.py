@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from orchestra.execution.policy import retry_delay
+from orchestra.execution.review import as_review
 from orchestra.execution.spending import Spending
 from orchestra.model.agents import AgentEvent
 from orchestra.model.events import Event, LimitChanged, Notice
@@ -78,9 +79,11 @@ class Admission:
         self._throttle = Throttle(jobs)
         self._spending = Spending(limits, means.ledger, clock, self._notice)
         self._crowding = Crowding(limits, means.machine)
-        self._workers: dict[str, Worker | None] = {}
+        self._workers: dict[tuple[str, str | None], Worker | None] = {}
         self._needs: dict[str, int] = {}
         self._running: dict[str, tuple[Task, Worker | None]] = {}
+        # Whose service an attempt asks at the moment, or asked when it ended.
+        self._asking: dict[str, Worker | None] = {}
         self._names: dict[str, dict[str, None]] = {}
         self._told: dict[str, Limit] = {}
         self._closed: dict[str, str] = {}
@@ -114,13 +117,18 @@ class Admission:
         """An attempt starts."""
         worker = self._worker(order.task)
         self._running[order.attempt] = (order.task, worker)
+        self._ask_from_now_on(order.attempt, worker)
         if worker is not None:
-            self._throttle.started(worker.account, order.attempt)
             self._spending.started(order.attempt, order.task, worker)
+
+    def entered(self, attempt: str, phase: str) -> None:
+        """A running attempt has entered a phase: in a review it is another agent that asks its service."""
+        task, worker = self._running[attempt]
+        self._ask_from_now_on(attempt, self._worker(as_review(task)) if phase == "review" else worker)
 
     def heard(self, attempt: str, event: AgentEvent) -> None:
         """The agent of a running attempt did something: it may wait for its service, which was asked too much."""
-        _, worker = self._running[attempt]
+        worker = self._asking[attempt]
         if event.throttled and worker is not None:
             self._throttle.signal(worker.account, attempt, self._clock.monotonic(), event.wait_s)
             self._tell(worker)
@@ -129,17 +137,21 @@ class Admission:
         """An attempt has ended."""
         task, worker = self._running.pop(attempt)
         if worker is None:
+            del self._asking[attempt]
             return
+        asked = self._asking[attempt] or worker
         if ended.throttled:
-            self._throttle.signal(worker.account, attempt, self._clock.monotonic(), ended.retry_after)
+            self._throttle.signal(asked.account, attempt, self._clock.monotonic(), ended.retry_after)
         never_asked = ended.outcome in (Outcome.NOT_STARTED, Outcome.INTERRUPTED)
-        self._throttle.ended(worker.account, attempt, through=not (ended.throttled or never_asked))
-        self._tell(worker)
+        self._throttle.ended(asked.account, attempt, through=not (ended.throttled or never_asked))
+        self._tell(asked)
         self._spending.ended(attempt, task, worker, ended)
+        if ended.outcome.good:
+            del self._asking[attempt]
 
     def repeat(self, card: Card, task: Task, ended: AttemptEnded, seconds: float) -> Repeat | str | None:
         """Whether an attempt that failed after so many seconds is repeated; else why not, where it could have been."""
-        worker = self._worker(task)
+        worker = self._asking.pop(ended.attempt, None)
         limited = ended.throttled and worker is not None
         if not limited and not (ended.transient and card.retries < task.retries):
             return None
@@ -195,11 +207,24 @@ class Admission:
         return Hold("budget") if short else None
 
     def _worker(self, task: Task) -> Worker | None:
-        if task.name not in self._workers:
-            worker = self._workers[task.name] = self._means.worker(task)
+        key = (task.name, task.agent)
+        if key not in self._workers:
+            worker = self._workers[key] = self._means.worker(task)
             if worker is not None:
                 self._names.setdefault(worker.account, {})[worker.agent] = None
-        return self._workers[task.name]
+        return self._workers[key]
+
+    def _ask_from_now_on(self, attempt: str, worker: Worker | None) -> None:
+        """Let a running attempt count for the account that it asks, and no longer for the one that it asked before."""
+        before = self._asking.get(attempt)
+        self._asking[attempt] = worker
+        if before is not None and worker is not None and before.account == worker.account:
+            return
+        if before is not None:
+            self._throttle.ended(before.account, attempt, through=True)
+            self._tell(before)
+        if worker is not None:
+            self._throttle.started(worker.account, attempt)
 
     def _need(self, task: Task, worker: Worker | None) -> int:
         """The bytes that an attempt at the task will hold: as was seen, else as its agent usually does."""

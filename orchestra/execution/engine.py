@@ -370,6 +370,7 @@ class Engine:
                 self._emit(AttemptSlot(now, build, self._attempts[attempt][0].name, attempt, slot, log))
             case PhaseBegan(attempt, phase):
                 self._emit(PhaseStarted(now, build, self._attempts[attempt][0].name, attempt, phase))
+                self._admission.entered(attempt, phase)
             case AgentSaid(attempt, event):
                 self._emit(AgentDid(now, build, self._attempts[attempt][0].name, attempt, event))
                 self._admission.heard(attempt, event)

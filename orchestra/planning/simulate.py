@@ -22,6 +22,7 @@ from orchestra.model.ports import (
     Git,
     Happening,
     Interrupted,
+    PhaseBegan,
     RefUpdate,
     Started,
     VerifyEnded,
@@ -53,7 +54,8 @@ class Script:
 
     `told` is whether its agent could be told what happened to the result, `transient` whether what made it fail
     may be over soon, `retry_after` in how many seconds at least, `throttled` whether its service was asked too much.
-    `usage` is what it used, `says` what its agent says as soon as it starts, `reads` what it is seen to
+    `usage` is what it used, `says` what its agent says as soon as it starts (in
+    the phase `says_in`), `reads` what it is seen to
     read.
     """
 
@@ -67,6 +69,7 @@ class Script:
     throttled: bool = False
     usage: Usage = field(default_factory=Usage)
     says: tuple[AgentEvent, ...] = ()
+    says_in: str = "agent"
     reads: tuple[str, ...] = ()
 
 
@@ -134,7 +137,9 @@ class SimulatedExecutor:
         script = self.behave(order, self.git.tree(order.base))
         self._push(script.seconds, order, script)
         self._told.append(Started(order.attempt, slot=1, log=""))
-        self._told += [AgentSaid(order.attempt, event) for event in script.says]
+        if script.says:
+            self._told.append(PhaseBegan(order.attempt, script.says_in))
+            self._told += [AgentSaid(order.attempt, event) for event in script.says]
         running = sum(item.script is not None for _, _, item in self._under_way)
         self.peak = max(self.peak, running)
 

@@ -36,7 +36,7 @@ def worker(one: Task) -> Worker | None:
     """Commands ask nobody; tasks whose name begins with `o` ask another service; the others share an account."""
     if one.run is not None:
         return None
-    if one.name.startswith("o"):
+    if one.name.startswith("o") or one.agent == "other":
         return Worker("other", "elsewhere", "digest-2")
     return Worker("claude", "anthropic", "digest-1", 100)
 
@@ -149,6 +149,29 @@ def test_an_agent_that_waits_by_itself_is_a_signal_too() -> None:
     built = built_world.build(jobs=2)
     assert starts(built) == [(0.0, "a"), (0.0, "b"), (30.0, "c")]
     assert [(event.window, event.until) for event in built.of(LimitChanged)] == [(1, 30.0), (2, 30.0)]
+    assert set(built.finals.values()) == {"landed"}
+
+
+def test_a_review_asks_the_service_of_its_own_agent() -> None:
+    """The account of the reviewer is limited, and nobody who asks another one waits for that."""
+    built_world = world(free("a", review="other"), free("b"), free("o1"), free("o2"))
+    waits = AgentEvent("waiting", "retry 1/10", throttled=True, wait_s=30.0)
+    reviewed = replace(script({"a": "done"}, 5.0), says=(waits,), says_in="review")
+    built_world.does["a"] = lambda files: reviewed
+    built = built_world.build(jobs=2)
+    assert [name for _, name in starts(built)] == ["a", "b", "o1", "o2"]
+    assert starts(built)[2] == (30.0, "o1")
+    assert {event.agents for event in built.of(LimitChanged)} == {("other",)}
+
+
+def test_who_is_limited_in_its_review_waits_for_the_reviewers_account() -> None:
+    built_world = world(free("a", review="other", retries=0), free("b"))
+    failed = Script(outcome=Outcome.FAILED, transient=True, throttled=True, retry_after=50.0)
+    limited = replace(failed, says=(AgentEvent("text", "let me see"),), says_in="review")
+    answers = [limited, script({"a": "done"})]
+    built_world.does["a"] = lambda files: answers.pop(0)
+    built = built_world.build(jobs=1)
+    assert starts(built) == [(0.0, "a"), (1.0, "b"), (51.0, "a")]
     assert set(built.finals.values()) == {"landed"}
 
 
