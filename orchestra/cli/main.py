@@ -22,6 +22,7 @@ COMMANDS = {
     "plan": "Show what would run, in which order, and what overlaps.",
     "explain": "Show why a task is fresh or stale, and what it waits for.",
     "history": "Show earlier builds, one build, or the attempts of one task.",
+    "rollback": "Take landed results back, by a new verified commit.",
     "logs": "Show what the last attempt at a task printed.",
     "stop": "End a running build, as an interrupt would.",
     "doctor": "Look at git, disk, agents and manifest for what is in the way.",
