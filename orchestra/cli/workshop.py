@@ -46,7 +46,7 @@ def make_workshop(
     def rescued(slot: Slot, attempt: str) -> None:
         kept = rescue(repository, slot, attempt, pool.spared(slot))
         if kept:
-            notice(f"work that an interrupted attempt left in a worktree is kept under {kept}", None)
+            notice(f"work that attempt {attempt} left in its worktree is kept under {kept}", None)
 
     pool = SlotPool(
         repository.command,

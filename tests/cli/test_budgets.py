@@ -10,6 +10,8 @@ import pytest
 
 from tests.cli.scratch import Called, Scratch
 
+pytestmark = pytest.mark.slow
+
 # Speaks as Claude Code does (field names are facts): writes the file that the prompt names, at the cost that it names.
 PROGRAM = """\
 #!{python}

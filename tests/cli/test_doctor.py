@@ -13,6 +13,8 @@ from orchestra.manifest.schema import schema_text
 
 from .scratch import Scratch
 
+pytestmark = pytest.mark.slow
+
 SCHEMA = Draft202012Validator(json.loads(schema_text("doctor.schema.json")))
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from tests.cli.scratch import Scratch
 
+pytestmark = pytest.mark.slow
+
 APPLY = """\
 python3 - <<'EOF'
 name = "notes" + ".txt"

@@ -13,6 +13,8 @@ import pytest
 
 from tests.cli.scratch import Called, Scratch
 
+pytestmark = pytest.mark.slow
+
 MISDEEDS = {
     "deletes-worktree": 'rm -rf "$PWD"',
     "deletes-pointer": "echo x > deleted.txt; rm .git",

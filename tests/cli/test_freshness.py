@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.cli.scratch import Scratch
+
+pytestmark = pytest.mark.slow
 
 
 def built(scratch: Scratch, *argv: str) -> dict[str, str]:

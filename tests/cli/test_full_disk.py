@@ -14,6 +14,8 @@ import pytest
 
 from tests.cli.scratch import Scratch
 
+pytestmark = pytest.mark.slow
+
 FILL = """\
 [ "$1" = {stage} ] && mkdir "$HOME/once" 2>/dev/null || exit 0
 used() {{ df -kP "$HOME" | tail -1 | awk '{{print $3}}'; }}
@@ -33,7 +35,6 @@ SAID = (
 
 STAGES = ("base", "setup", "agent", "check", "verify")
 ROOMS = (0, 16, 40, 64, 88, 112, 136, 160, 200, 260)
-QUICK = {("base", 0), ("agent", 112), ("verify", 64)}
 
 
 @pytest.fixture
@@ -74,14 +75,8 @@ def project(disk: Path, stage: str, room: int) -> Scratch:
     return scratch
 
 
-@pytest.mark.parametrize(
-    ("stage", "room"),
-    [
-        pytest.param(stage, room, marks=() if (stage, room) in QUICK else (pytest.mark.slow,))
-        for stage in STAGES
-        for room in ROOMS
-    ],
-)
+@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("stage", STAGES)
 def test_a_disk_that_fills_up_loses_nothing(disk: Path, stage: str, room: int) -> None:
     scratch = project(disk, stage, room)
     head, mine = scratch.head(), scratch.git("status", "--porcelain")

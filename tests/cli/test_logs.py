@@ -6,12 +6,15 @@ import os
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestra.reporting.logs import follow_log, read_log
 
 from .scratch import Scratch
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_log_of_the_last_attempt_and_what_judged_it(scratch: Scratch) -> None:

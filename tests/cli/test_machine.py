@@ -15,6 +15,8 @@ import pytest
 
 from tests.cli.scratch import Called, Scratch
 
+pytestmark = pytest.mark.slow
+
 BENT = """\
 import itertools, sys, time
 real, jumps = time.time, itertools.cycle([0, 86400, -86400, 18000])

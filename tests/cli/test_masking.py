@@ -8,6 +8,8 @@ import pytest
 
 from tests.cli.scratch import Scratch
 
+pytestmark = pytest.mark.slow
+
 # One that the manifest passes by name, one whose name says what it is.
 SECRETS = {"DEPLOY": "hunter2-hunter2", "SERVICE_TOKEN": "tok-0123456789abcdef"}
 SAY = 'echo "out $DEPLOY $SERVICE_TOKEN"; echo "err $DEPLOY" >&2; echo "last $SERVICE_TOKEN"'

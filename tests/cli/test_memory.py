@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.cli.scratch import Scratch
+
+pytestmark = pytest.mark.slow
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 

@@ -12,6 +12,8 @@ import pytest
 
 from tests.cli.scratch import Called, Scratch
 
+pytestmark = pytest.mark.slow
+
 
 def ready(scratch: Scratch) -> None:
     """Commit a prompt whose task writes `x.txt`."""

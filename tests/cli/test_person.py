@@ -15,6 +15,8 @@ from _pytest.mark.structures import ParameterSet
 
 from tests.cli.scratch import Called, Scratch
 
+pytestmark = pytest.mark.slow
+
 AGENT, CHECK, VERIFY = "agent", "check", "verify"
 
 ACT = """\
@@ -205,17 +207,6 @@ ACTS = {
     ),
 }  # fmt: skip
 
-QUICK = {
-    ("commits where a task lands", VERIFY),
-    ("rebases", VERIFY),
-    ("switches", AGENT),
-    ("renames the branch", AGENT),
-    ("merge open", VERIFY),
-    ("rebase open, then finished", AGENT),
-    ("edits a prompt", AGENT),
-    ("asks for signatures", AGENT),
-}
-"""One of each kind; the others are as slow as they are many."""
 REWRITES = ("amends", "rebases", "drops a commit", "rebase open, then finished")
 AT_THE_CHECK = ("commits", "switches", "stages a tracked file")
 
@@ -231,8 +222,7 @@ def cases() -> list[ParameterSet]:
         }
         for moment, then in moments.items():
             if then is not None:
-                marks = () if (name, moment) in QUICK else (pytest.mark.slow,)
-                found.append(pytest.param(name, moment, then, marks=marks, id=f"{name} ({moment})"))
+                found.append(pytest.param(name, moment, then, id=f"{name} ({moment})"))
     return found
 
 

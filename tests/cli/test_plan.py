@@ -11,6 +11,8 @@ import pytest
 from orchestra.manifest.schema import schema_text
 from tests.cli.scratch import Scratch
 
+pytestmark = pytest.mark.slow
+
 
 def planned(scratch: Scratch, *argv: str) -> dict[str, Any]:
     """The plan as JSON, which keeps to its schema."""

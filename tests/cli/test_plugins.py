@@ -9,6 +9,8 @@ import pytest
 
 from tests.cli.scratch import Called, Scratch
 
+pytestmark = pytest.mark.slow
+
 README = Path(__file__).parents[2] / "README.md"
 
 PROGRAM = """\

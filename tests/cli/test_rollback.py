@@ -6,6 +6,8 @@ import pytest
 
 from .scratch import Scratch
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def landed(scratch: Scratch) -> Scratch:

@@ -7,7 +7,11 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.cli.scratch import Scratch
+
+pytestmark = pytest.mark.slow
 
 LIMIT = 60.0
 

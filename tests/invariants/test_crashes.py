@@ -106,7 +106,7 @@ def landed_once(world: World, since: str) -> None:
 
 
 TestCrashes = Crashes.TestCase
-TestCrashes.settings = in_memory(500)
+TestCrashes.settings = in_memory(100)
 
 
 def test_a_success_without_a_change_is_known_after_a_crash_whatever_came_after_it() -> None:

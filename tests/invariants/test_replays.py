@@ -55,4 +55,4 @@ def renamed(person: Person) -> bool:
 
 
 TestReplays = Replays.TestCase
-TestReplays.settings = in_memory(500)
+TestReplays.settings = in_memory(100)

@@ -277,8 +277,8 @@ class Duel(Story):
 
 
 TestStory = Story.TestCase
-TestStory.settings = in_memory(500)
+TestStory.settings = in_memory(100)
 TestFailing = Failing.TestCase
-TestFailing.settings = in_memory(500)
+TestFailing.settings = in_memory(100)
 TestDuel = Duel.TestCase
-TestDuel.settings = in_memory(500)
+TestDuel.settings = in_memory(100)

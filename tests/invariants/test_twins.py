@@ -68,4 +68,4 @@ class Twins(Stage, RuleBasedStateMachine):
 
 
 TestTwins = Twins.TestCase
-TestTwins.settings = in_memory(500)
+TestTwins.settings = in_memory(100)
