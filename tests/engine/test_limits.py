@@ -479,11 +479,33 @@ def test_what_can_be_replayed_costs_nothing_and_needs_no_budget() -> None:
 
 
 def test_an_attempt_that_never_began_cost_nothing() -> None:
-    built_world = world(free("a"), free("b"), usd=1.0)
+    built_world = world(*(free(name) for name in "abc"), usd=1.0)
     built_world.does["a"] = lambda files: fails_to_start()
-    costs(built_world, {"b": 0.5})
+    costs(built_world, {"b": 1.0, "c": 1.0})
     built = built_world.build(jobs=1)
-    assert (built.finished.usd, built.finished.unpriced) == (0.5, 0)
+    assert (built.finished.usd, built.finished.unpriced) == (1.0, 0)
+    assert skipped(built) == {"c": "the build's budget of 1 USD is used up: 1.00 spent"}, "and not at least"
+
+
+def test_who_never_told_keeps_nobody_from_finding_out() -> None:
+    ledger = ListedLedger({("claude", "x"): (Usage(),)})
+    built_world = world(free("a"), free("b"), free("o"), ledger=ledger, usd=9.0)
+    costs(built_world, {"a": None, "b": None, "o": 1.0})
+    assert [time for time, _ in starts(built_world.build(jobs=3))] == [0.0] * 3
+
+
+def test_where_an_agent_is_new_what_others_cost_is_expected_of_it() -> None:
+    built_world = world(free("a", priority=1), free("o1"), free("o2"), usd=9.0)
+    costs(built_world, {"a": 1.0, "o1": 1.0, "o2": 1.0})
+    assert starts(built_world.build(jobs=2)) == [(0.0, "a"), (1.0, "o1"), (1.0, "o2")]
+
+
+def test_a_task_that_may_cost_nothing_does_not_start() -> None:
+    built_world = world(free("a", usd=0.0), free("b"))
+    costs(built_world, {"a": 1.0, "b": 1.0})
+    built = built_world.build()
+    assert built.finals == {"a": "skipped", "b": "landed"}
+    assert skipped(built) == {"a": "its budget of 0 USD is used up: 0.00 spent"}
 
 
 def fails_to_start() -> Script:
