@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from importlib import import_module
 
-from orchestra.agents.aider import AiderAgent
-from orchestra.agents.claude_code import ClaudeCodeAgent
-from orchestra.agents.codex import CodexAgent
-from orchestra.agents.command import CommandAgent
-from orchestra.agents.copilot import CopilotAgent
-from orchestra.agents.gemini import GeminiAgent
-from orchestra.agents.opencode import OpenCodeAgent
-from orchestra.agents.qwen import QwenAgent
-from orchestra.agents.script import ScriptAgent
 from orchestra.model.agents import Agent
 from orchestra.model.tasks import AgentSpec
 
 DEFAULTS = (AgentSpec("claude-code", "claude-code"), AgentSpec("codex", "codex"))
 """The agents that may serve unasked, best first. `command` and `script` never do: they run what they are given."""
 
-ADAPTERS: Mapping[str, Callable[[AgentSpec], Agent]] = {
-    "claude-code": ClaudeCodeAgent,
-    "codex": CodexAgent,
-    "gemini": GeminiAgent,
-    "opencode": OpenCodeAgent,
-    "qwen": QwenAgent,
-    "copilot": CopilotAgent,
-    "aider": AiderAgent,
-    "command": CommandAgent,
-    "script": ScriptAgent,
+ADAPTERS: Mapping[str, tuple[str, str]] = {
+    "claude-code": ("claude_code", "ClaudeCodeAgent"),
+    "codex": ("codex", "CodexAgent"),
+    "gemini": ("gemini", "GeminiAgent"),
+    "opencode": ("opencode", "OpenCodeAgent"),
+    "qwen": ("qwen", "QwenAgent"),
+    "copilot": ("copilot", "CopilotAgent"),
+    "aider": ("aider", "AiderAgent"),
+    "command": ("command", "CommandAgent"),
+    "script": ("script", "ScriptAgent"),
 }
-"""What makes the adapter of each kind that comes with orchestra."""
+"""The module and the class of the adapter of each kind that comes with orchestra, imported when it is asked for."""
 
 
 def make_agent(spec: AgentSpec) -> Agent:
@@ -38,9 +30,10 @@ def make_agent(spec: AgentSpec) -> Agent:
 
     Raises OrchestraError, a fault of the environment, where its kind is not ours and no package makes it.
     """
-    make = ADAPTERS.get(spec.kind)
-    if make is not None:
-        return make(spec)
+    if spec.kind in ADAPTERS:
+        module, name = ADAPTERS[spec.kind]
+        agent: Agent = getattr(import_module(f"orchestra.agents.{module}"), name)(spec)
+        return agent
     from orchestra.agents.plugins import plugin_agent
 
     return plugin_agent(spec)
