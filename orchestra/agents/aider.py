@@ -15,12 +15,11 @@ from __future__ import annotations
 import re
 
 from orchestra.agents.foreign import added, describe
-from orchestra.agents.program import CACHES, missing_program, program_of, unless_set
+from orchestra.agents.program import CACHES, Known, ProgramAgent, unless_set
 from orchestra.agents.stream import NotedSession
 from orchestra.agents.words import clean, one_line
-from orchestra.model.agents import AgentEvent, Invocation, Order, Session, Traits
+from orchestra.model.agents import AgentEvent, Invocation, Order, Session
 from orchestra.model.outcomes import Usage
-from orchestra.model.tasks import AgentSpec
 
 PROGRAM = "aider"
 
@@ -51,35 +50,27 @@ _GAVE_UP = re.compile(r"The LLM did not conform to the edit format|Only \d+ refl
 _MANY = {"": 1, "k": 1_000, "M": 1_000_000}
 
 
-class AiderAgent:
+class AiderAgent(ProgramAgent):
     """Aider without a person: prompt from a file, text by standard output."""
 
-    def __init__(self, spec: AgentSpec) -> None:
-        self._spec = spec
-
-    @property
-    def traits(self) -> Traits:
-        """It reads the prompt; the model's name tells the provider."""
-        provider, slash, _ = (self._spec.model or "").partition("/")
-        return Traits(
-            told=True,
-            provider=provider if slash else "aider",
-            account=ACCOUNT,
-            memory_bytes=MEMORY,
-            version=(*program_of(self._spec, PROGRAM), "--version"),
-            leftovers=(*CACHES, ".aider*"),
-        )
-
-    def missing(self) -> str | None:
-        """What is not installed and how to get it."""
-        return missing_program(self._spec, PROGRAM, "Aider", "pipx install aider-chat")
+    known = Known(
+        program=PROGRAM,
+        title="Aider",
+        install="pipx install aider-chat",
+        provider="aider",
+        account=ACCOUNT,
+        memory_bytes=MEMORY,
+        resumes=False,
+        by_model=True,
+        leftovers=(*CACHES, ".aider*"),
+    )
 
     def open(self, order: Order) -> Session:
         """A session for one attempt."""
         return AiderSession(Invocation(self._argv(order), env=unless_set(self._spec, ENVIRONMENT)))
 
     def _argv(self, order: Order) -> tuple[str, ...]:
-        argv = [*program_of(self._spec, PROGRAM), *OPTIONS, "--message-file", order.prompt_file]
+        argv = [*self._program(), *OPTIONS, "--message-file", order.prompt_file]
         if order.readonly:
             argv.append("--dry-run")
         if self._spec.model is not None:

@@ -22,10 +22,10 @@ from orchestra.agents.foreign import (
     total,
 )
 from orchestra.agents.plain import fault_of
-from orchestra.agents.program import CACHES, missing_program, program_of, unless_set
+from orchestra.agents.program import Known, ProgramAgent, unless_set
 from orchestra.agents.tools import Access, about, tool_used
 from orchestra.agents.words import clean, one_line
-from orchestra.model.agents import AgentEvent, Invocation, Judgement, Order, Session, Traits
+from orchestra.model.agents import AgentEvent, Invocation, Judgement, Order, Session
 from orchestra.model.outcomes import Exit, Fault, Outcome, Usage
 from orchestra.model.tasks import AgentSpec
 
@@ -58,30 +58,22 @@ ACCESS: Mapping[str, Access] = {
 """What the tools that name a path do with it."""
 
 
-class ClaudeCodeAgent:
+class ClaudeCodeAgent(ProgramAgent):
     """Claude Code without a person: prompt by standard input, events by standard output."""
+
+    known = Known(
+        program=PROGRAM,
+        title="Claude Code",
+        install="npm install -g @anthropic-ai/claude-code",
+        provider="anthropic",
+        account=ACCOUNT,
+        memory_bytes=MEMORY,
+    )
 
     def __init__(self, spec: AgentSpec, now: Callable[[], float] = time.time) -> None:
         """`now`: seconds since the epoch, by which the API says when a limit ends."""
-        self._spec = spec
+        super().__init__(spec)
         self._now = now
-
-    @property
-    def traits(self) -> Traits:
-        """It reads the prompt, and goes on with a session from the same folder."""
-        return Traits(
-            told=True,
-            resumes=True,
-            provider="anthropic",
-            account=ACCOUNT,
-            memory_bytes=MEMORY,
-            version=(*program_of(self._spec, PROGRAM), "--version"),
-            leftovers=CACHES,
-        )
-
-    def missing(self) -> str | None:
-        """What is not installed and how to get it."""
-        return missing_program(self._spec, PROGRAM, "Claude Code", "npm install -g @anthropic-ai/claude-code")
 
     def open(self, order: Order) -> Session:
         """A session for one attempt."""
@@ -98,7 +90,7 @@ class ClaudeCodeAgent:
 
     def _argv(self, order: Order) -> tuple[str, ...]:
         # stream-json needs --verbose: without it exit status 1 and a word on standard error only.
-        argv = [*program_of(self._spec, PROGRAM), "-p", "--output-format", "stream-json", "--verbose"]
+        argv = [*self._program(), "-p", "--output-format", "stream-json", "--verbose"]
         if order.readonly:
             # Who judges may look at everything and run what only looks (measured: `git status` runs, `echo > file`
             # does not). Without the tools that edit it does not try to, and a person's own rules cannot allow them.

@@ -18,13 +18,12 @@ import re
 from collections.abc import Mapping
 
 from orchestra.agents.foreign import as_list, as_object, as_text, count, less, uncached
-from orchestra.agents.program import CACHES, missing_program, program_of
+from orchestra.agents.program import Known, ProgramAgent
 from orchestra.agents.stream import StreamSession
 from orchestra.agents.tools import command_run
 from orchestra.agents.words import one_line
-from orchestra.model.agents import AgentEvent, Invocation, Order, Resume, Session, Traits
+from orchestra.model.agents import AgentEvent, Invocation, Order, Resume, Session
 from orchestra.model.outcomes import Usage
-from orchestra.model.tasks import AgentSpec
 
 PROGRAM = "codex"
 
@@ -44,35 +43,24 @@ _REFUSED = re.compile(r"Read-only file system|Operation not permitted|rejected b
 _GIT = re.compile(r"[/'\" ]\.git[/'\": ]")
 
 
-class CodexAgent:
+class CodexAgent(ProgramAgent):
     """Codex without a person: prompt by standard input, events by standard output."""
 
-    def __init__(self, spec: AgentSpec) -> None:
-        self._spec = spec
-
-    @property
-    def traits(self) -> Traits:
-        """It reads the prompt, and goes on with a session."""
-        return Traits(
-            told=True,
-            resumes=True,
-            provider="openai",
-            account=ACCOUNT,
-            memory_bytes=MEMORY,
-            version=(*program_of(self._spec, PROGRAM), "--version"),
-            leftovers=CACHES,
-        )
-
-    def missing(self) -> str | None:
-        """What is not installed and how to get it."""
-        return missing_program(self._spec, PROGRAM, "Codex", "npm install -g @openai/codex")
+    known = Known(
+        program=PROGRAM,
+        title="Codex",
+        install="npm install -g @openai/codex",
+        provider="openai",
+        account=ACCOUNT,
+        memory_bytes=MEMORY,
+    )
 
     def open(self, order: Order) -> Session:
         """A session for one attempt."""
         return CodexSession(Invocation(self._argv(order), stdin_file=order.prompt_file), order.resume)
 
     def _argv(self, order: Order) -> tuple[str, ...]:
-        argv = [*program_of(self._spec, PROGRAM), "exec", "--json", "--skip-git-repo-check", *SETTINGS]
+        argv = [*self._program(), "exec", "--json", "--skip-git-repo-check", *SETTINGS]
         if order.readonly:
             argv += ["--sandbox", "read-only"]
         elif self._spec.permissions == "full":

@@ -15,13 +15,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from orchestra.agents.foreign import as_object, as_text, count
-from orchestra.agents.program import CACHES, missing_program, program_of, unless_set
+from orchestra.agents.program import Known, ProgramAgent, unless_set
 from orchestra.agents.stream import StreamSession
 from orchestra.agents.tools import Access, about, tool_used
 from orchestra.agents.words import one_line
-from orchestra.model.agents import AgentEvent, Invocation, Order, Session, Traits
+from orchestra.model.agents import AgentEvent, Invocation, Order, Session
 from orchestra.model.outcomes import Usage
-from orchestra.model.tasks import AgentSpec
 
 PROGRAM = "copilot"
 
@@ -43,28 +42,17 @@ ACCESS: Mapping[str, Access] = {
 """What its tools do with the paths that they are given."""
 
 
-class CopilotAgent:
+class CopilotAgent(ProgramAgent):
     """Copilot CLI without a person: prompt by standard input, events by standard output."""
 
-    def __init__(self, spec: AgentSpec) -> None:
-        self._spec = spec
-
-    @property
-    def traits(self) -> Traits:
-        """It reads the prompt, and goes on with a session."""
-        return Traits(
-            told=True,
-            resumes=True,
-            provider="github",
-            account=ACCOUNT,
-            memory_bytes=MEMORY,
-            version=(*program_of(self._spec, PROGRAM), "--version"),
-            leftovers=CACHES,
-        )
-
-    def missing(self) -> str | None:
-        """What is not installed and how to get it."""
-        return missing_program(self._spec, PROGRAM, "Copilot CLI", "npm install -g @github/copilot")
+    known = Known(
+        program=PROGRAM,
+        title="Copilot CLI",
+        install="npm install -g @github/copilot",
+        provider="github",
+        account=ACCOUNT,
+        memory_bytes=MEMORY,
+    )
 
     def open(self, order: Order) -> Session:
         """A session for one attempt."""
@@ -73,7 +61,7 @@ class CopilotAgent:
         )
 
     def _argv(self, order: Order) -> tuple[str, ...]:
-        argv = [*program_of(self._spec, PROGRAM), "--output-format", "json", "--no-color"]
+        argv = [*self._program(), "--output-format", "json", "--no-color"]
         if order.readonly:
             argv += ["--deny-tool=write", "--deny-tool=shell"]
         elif self._spec.permissions == "full":

@@ -18,13 +18,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from orchestra.agents.foreign import as_object, as_text, count, total, uncached
-from orchestra.agents.program import CACHES, missing_program, program_of, unless_set
+from orchestra.agents.program import Known, ProgramAgent, unless_set
 from orchestra.agents.stream import StreamSession
 from orchestra.agents.tools import Access, about, tool_used
 from orchestra.agents.words import one_line
-from orchestra.model.agents import AgentEvent, Invocation, Judgement, Order, Session, Traits
+from orchestra.model.agents import AgentEvent, Invocation, Judgement, Order, Session
 from orchestra.model.outcomes import Exit, Usage
-from orchestra.model.tasks import AgentSpec
 
 PROGRAM = "gemini"
 
@@ -50,28 +49,17 @@ MOST_SAID = 16_000
 """Characters that are gathered of what comes in pieces."""
 
 
-class GeminiAgent:
+class GeminiAgent(ProgramAgent):
     """Gemini CLI without a person: prompt by standard input, events by standard output."""
 
-    def __init__(self, spec: AgentSpec) -> None:
-        self._spec = spec
-
-    @property
-    def traits(self) -> Traits:
-        """It reads the prompt, and goes on with a session."""
-        return Traits(
-            told=True,
-            resumes=True,
-            provider="google",
-            account=ACCOUNT,
-            memory_bytes=MEMORY,
-            version=(*program_of(self._spec, PROGRAM), "--version"),
-            leftovers=CACHES,
-        )
-
-    def missing(self) -> str | None:
-        """What is not installed and how to get it."""
-        return missing_program(self._spec, PROGRAM, "Gemini CLI", "npm install -g @google/gemini-cli")
+    known = Known(
+        program=PROGRAM,
+        title="Gemini CLI",
+        install="npm install -g @google/gemini-cli",
+        provider="google",
+        account=ACCOUNT,
+        memory_bytes=MEMORY,
+    )
 
     def open(self, order: Order) -> Session:
         """A session for one attempt."""
@@ -80,7 +68,7 @@ class GeminiAgent:
         )
 
     def _argv(self, order: Order) -> tuple[str, ...]:
-        argv = [*program_of(self._spec, PROGRAM), "--output-format", "stream-json"]
+        argv = [*self._program(), "--output-format", "stream-json"]
         if order.readonly:
             argv += ["--approval-mode", "plan"]
         elif self._spec.permissions == "full":

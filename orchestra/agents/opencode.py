@@ -20,14 +20,13 @@ import re
 from collections.abc import Mapping
 
 from orchestra.agents.foreign import added, amount, as_object, as_text, count, total
-from orchestra.agents.program import CACHES, missing_program, program_of, unless_set
+from orchestra.agents.program import Known, ProgramAgent, unless_set
 from orchestra.agents.stream import StreamSession
 from orchestra.agents.tools import Access, about, tool_used
 from orchestra.agents.trouble import Trouble
 from orchestra.agents.words import one_line
-from orchestra.model.agents import AgentEvent, Invocation, Order, Session, Traits
+from orchestra.model.agents import AgentEvent, Invocation, Order, Session
 from orchestra.model.outcomes import Exit, Fault, Usage
-from orchestra.model.tasks import AgentSpec
 
 PROGRAM = "opencode"
 
@@ -51,29 +50,18 @@ ACCESS: Mapping[str, Access] = {
 _REFUSED = re.compile(r"rejected permission|rule which prevents", re.IGNORECASE)
 
 
-class OpenCodeAgent:
+class OpenCodeAgent(ProgramAgent):
     """OpenCode without a person: prompt by standard input, events by standard output."""
 
-    def __init__(self, spec: AgentSpec) -> None:
-        self._spec = spec
-
-    @property
-    def traits(self) -> Traits:
-        """It reads the prompt, and goes on with a session; the model's name tells the provider."""
-        provider, slash, _ = (self._spec.model or "").partition("/")
-        return Traits(
-            told=True,
-            resumes=True,
-            provider=provider if slash else "opencode",
-            account=ACCOUNT,
-            memory_bytes=MEMORY,
-            version=(*program_of(self._spec, PROGRAM), "--version"),
-            leftovers=CACHES,
-        )
-
-    def missing(self) -> str | None:
-        """What is not installed and how to get it."""
-        return missing_program(self._spec, PROGRAM, "OpenCode", "npm install -g opencode-ai")
+    known = Known(
+        program=PROGRAM,
+        title="OpenCode",
+        install="npm install -g opencode-ai",
+        provider="opencode",
+        account=ACCOUNT,
+        memory_bytes=MEMORY,
+        by_model=True,
+    )
 
     def open(self, order: Order) -> Session:
         """A session for one attempt."""
@@ -86,7 +74,7 @@ class OpenCodeAgent:
         )
 
     def _argv(self, order: Order) -> tuple[str, ...]:
-        argv = [*program_of(self._spec, PROGRAM), "run", "--format", "json"]
+        argv = [*self._program(), "run", "--format", "json"]
         if self._spec.permissions == "full" and not order.readonly:
             argv.append("--auto")
         if self._spec.model is not None:

@@ -18,13 +18,12 @@ from collections.abc import Mapping
 
 from orchestra.agents.foreign import as_list, as_object, as_text, count, less, uncached
 from orchestra.agents.gemini import check_rule
-from orchestra.agents.program import CACHES, missing_program, program_of
+from orchestra.agents.program import Known, ProgramAgent
 from orchestra.agents.stream import StreamSession
 from orchestra.agents.tools import Access, about, tool_used
 from orchestra.agents.words import one_line
-from orchestra.model.agents import AgentEvent, Invocation, Order, Resume, Session, Traits
+from orchestra.model.agents import AgentEvent, Invocation, Order, Resume, Session
 from orchestra.model.outcomes import Usage
-from orchestra.model.tasks import AgentSpec
 
 PROGRAM = "qwen"
 
@@ -44,35 +43,24 @@ FALSE_ANSWER = "[API Error"
 """How an answer begins that is none."""
 
 
-class QwenAgent:
+class QwenAgent(ProgramAgent):
     """Qwen Code without a person: prompt by standard input, events by standard output."""
 
-    def __init__(self, spec: AgentSpec) -> None:
-        self._spec = spec
-
-    @property
-    def traits(self) -> Traits:
-        """It reads the prompt, and goes on with a session."""
-        return Traits(
-            told=True,
-            resumes=True,
-            provider="qwen",
-            account=ACCOUNT,
-            memory_bytes=MEMORY,
-            version=(*program_of(self._spec, PROGRAM), "--version"),
-            leftovers=CACHES,
-        )
-
-    def missing(self) -> str | None:
-        """What is not installed and how to get it."""
-        return missing_program(self._spec, PROGRAM, "Qwen Code", "npm install -g @qwen-code/qwen-code")
+    known = Known(
+        program=PROGRAM,
+        title="Qwen Code",
+        install="npm install -g @qwen-code/qwen-code",
+        provider="qwen",
+        account=ACCOUNT,
+        memory_bytes=MEMORY,
+    )
 
     def open(self, order: Order) -> Session:
         """A session for one attempt."""
         return QwenSession(Invocation(self._argv(order), order.prompt_file), order.resume)
 
     def _argv(self, order: Order) -> tuple[str, ...]:
-        argv = [*program_of(self._spec, PROGRAM), "--output-format", "stream-json"]
+        argv = [*self._program(), "--output-format", "stream-json"]
         if order.readonly:
             argv += ["--approval-mode", "plan"]
         elif self._spec.permissions == "full":
