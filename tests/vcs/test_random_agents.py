@@ -168,6 +168,8 @@ def test_work_is_kept_and_the_slot_is_as_new(
     assert {path: file for path, file in lies.items() if not is_spared(path)} == person.committed(
         f"refs/tags/{then}"
     )
-    assert [line for line in bench.status(again) if not is_spared(line[3:].rstrip("/"))] in ([], ["?? made/"])
+    # Of the folder that setup made an agent may have left nothing but ignored files.
+    beside = [line for line in bench.status(again) if not is_spared(line[3:].rstrip("/"))]
+    assert beside in ([], ["?? made/"], ["!! made/"])
     assert person.git("rev-parse", "HEAD", cwd=again.path) == person.head(f"refs/tags/{then}")
     assert person.git("status", "--porcelain") == ""
