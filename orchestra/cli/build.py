@@ -262,6 +262,8 @@ class _Build:
         return finished
 
     def _order(self, begin: TakenUp) -> BuildOrder:
+        from orchestra.cli.workshop import environment_of
+
         project = self._project
         selected, forced = chosen(project, self._request)
         return BuildOrder(
@@ -276,7 +278,7 @@ class _Build:
             named=named(project, self._request),
             adopt=self._request.adopt,
             fail_fast=self._request.fail_fast,
-            environment=f"{sys.platform} {os.uname().machine} {project.manifest.worktrees.setup or ''}",
+            environment=environment_of(project),
             agents=lambda name: self._agent_name(project.graph.task(name)),
         )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -134,7 +132,7 @@ def _not_advanced(
 def _verdict(project: Project, commit: str) -> Verdict:
     """What the project's verification says of a commit."""
     from orchestra.cli.build import SystemClock, build_name
-    from orchestra.cli.workshop import make_workshop
+    from orchestra.cli.workshop import environment_of, make_workshop
     from orchestra.execution.local import LocalExecutor
     from orchestra.integration.verify import Verdict, Verifier
     from orchestra.model.ports import Interrupted, VerifyEnded
@@ -143,7 +141,6 @@ def _verdict(project: Project, commit: str) -> Verdict:
     name = f"rollback-{build_name(clock.now())}"
     shop = make_workshop(project, name, clock, lambda message, hint: click.echo(message, err=True))
     logs = project.repository.state_folder / "builds" / name
-    environment = f"{sys.platform} {os.uname().machine} {project.manifest.worktrees.setup or ''}"
     with LocalExecutor(shop, logs) as executor:
         verifier = Verifier(
             project.repository,
@@ -152,7 +149,7 @@ def _verdict(project: Project, commit: str) -> Verdict:
             name,
             lambda event: None,
             command=project.manifest.integrate.verify,
-            environment=environment,
+            environment=environment_of(project),
         )
         verdict = verifier.begin(commit, None)
         stopped = 0

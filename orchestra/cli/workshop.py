@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,11 @@ def slots_of(project: Project) -> Path:
     """Where the worktrees of a project lie."""
     repository, configured = project.repository, project.manifest.worktrees.dir
     return slots_folder(repository.common_dir, repository.root, configured, os.environ)
+
+
+def environment_of(project: Project) -> str:
+    """What beside a tree decides a verdict: this is part of where verdicts are remembered."""
+    return f"{sys.platform} {os.uname().machine} {project.manifest.worktrees.setup or ''}"
 
 
 def make_workshop(

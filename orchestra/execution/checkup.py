@@ -24,6 +24,7 @@ from orchestra.model.errors import OrchestraError
 from orchestra.model.findings import Finding, Level, problem_of
 from orchestra.model.text import clean, count, size
 from orchestra.vcs.command import GitFailedError
+from orchestra.vcs.folders import nearest
 from orchestra.vcs.repository import Repository
 
 PATIENCE = 20.0
@@ -66,7 +67,7 @@ def look_at_disk(repository: Repository, slots: Path, least: int) -> Iterator[Fi
             wrong = True
             yield problem_of("disk", error)
     if not wrong:
-        free = min(shutil.disk_usage(_there(folder)).free for folder in written_to(repository, slots))
+        free = min(shutil.disk_usage(nearest(folder)).free for folder in written_to(repository, slots))
         yield Finding("disk", Level.OK, f"{size(free)} free where worktrees, results and logs are written")
 
 
@@ -175,12 +176,6 @@ def _version(command: tuple[str, ...]) -> str:
         return "its version could not be asked"
     lines = (done.stdout or done.stderr).decode("utf-8", "replace").strip().splitlines()
     return clean(lines[0])[:100] if lines and done.returncode == 0 else ""
-
-
-def _there(folder: Path) -> Path:
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return folder
 
 
 def _written(lock: Path) -> bool:

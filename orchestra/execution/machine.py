@@ -7,6 +7,7 @@ from pathlib import Path
 
 from orchestra.model.means import Reading
 from orchestra.model.ports import Clock
+from orchestra.vcs.folders import nearest
 
 SPAN = 2.0
 """Seconds over which processors must have been watched to say how busy they are."""
@@ -27,14 +28,11 @@ class LocalMachine:
         import psutil
 
         memory = psutil.virtual_memory()
-        place = self._folder
-        while not place.exists() and place != place.parent:
-            place = place.parent
         return Reading(
             self._busy(),
             1 - memory.available / memory.total,
             memory.total,
-            shutil.disk_usage(place).free,
+            shutil.disk_usage(nearest(self._folder)).free,
         )
 
     def _busy(self) -> float | None:

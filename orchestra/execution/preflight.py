@@ -15,6 +15,7 @@ from orchestra.model.errors import OrchestraError, environment_error
 from orchestra.model.patterns import PatternSet
 from orchestra.model.tasks import Limits, Task
 from orchestra.vcs.advance import checkouts_of, finish_or_drop, git_dir_of, rebased_in, said_of, under_way
+from orchestra.vcs.folders import nearest
 from orchestra.vcs.locks import remove_stale_locks
 from orchestra.vcs.repository import Repository
 
@@ -169,9 +170,7 @@ def _under_way(what: str, place: Path) -> OrchestraError:
 
 def check_disk(folder: Path, least: int) -> None:
     """Raise OrchestraError where so many bytes are not free, or nothing may be written."""
-    place = folder
-    while not place.exists() and place != place.parent:
-        place = place.parent
+    place = nearest(folder)
     free = shutil.disk_usage(place).free
     if free < least:
         raise environment_error(

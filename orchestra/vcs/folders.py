@@ -20,6 +20,13 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
 
 
+def nearest(path: Path) -> Path:
+    """The path itself, or the nearest folder above it that is there."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path
+
+
 def make_writable(folder: Path) -> None:
     """Let the owner list and change every folder from here on down, as far as the system lets us."""
     todo = [folder]
