@@ -53,7 +53,7 @@ def test_the_newest_version_tells_first_what_was_added(tmp_path: Path) -> None:
 def test_a_change_of_no_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "0.1.0").mkdir()
     (tmp_path / "0.1.0" / "news.md").write_text("News.")
-    with pytest.raises(ValueError, match="news.md: begin its name with one of added, "):
+    with pytest.raises(ValueError, match=r"news\.md: begin its name with one of added, "):
         changelog(tmp_path)
 
 
