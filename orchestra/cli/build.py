@@ -169,14 +169,14 @@ class Display:
     def listeners(self, project: Project) -> tuple[list[Listener], Callable[[], str]]:
         """Who listens on behalf of the person, and what gives the summary at the end."""
         from orchestra.reporting.summary import SummaryCollector
+        from orchestra.reporting.words import remedy
 
         if self.as_json:
             from orchestra.reporting.jsonl import JsonLines
 
             return [JsonLines(sys.stdout, _not_written)], lambda: ""
-        source = project.manifest.source or "orchestra.yaml"
-        files = {t.name: t.prompt.path if t.prompt else source for t in project.manifest.tasks}
-        summary = SummaryCollector(files)
+        manifest = project.manifest
+        summary = SummaryCollector({task.name: remedy(task, manifest.source) for task in manifest.tasks})
         found: list[Listener] = [summary]
         if not self.silent:
             from orchestra.reporting.lines import PlainLines

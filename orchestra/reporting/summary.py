@@ -95,11 +95,11 @@ class _Seen:
 class SummaryCollector:
     """A listener that remembers what the summary of one build needs.
 
-    `files` gives for each task the file to edit when it did not do: its prompt, or the manifest for a `run`.
+    `remedies` gives for each task what a person does about it when it did not do, such as "edit prompts/a.md".
     """
 
-    def __init__(self, files: Mapping[str, str] | None = None) -> None:
-        self._files = files or {}
+    def __init__(self, remedies: Mapping[str, str] | None = None) -> None:
+        self._remedies = remedies or {}
         self._seen = _Seen()
 
     def notify(self, event: Event) -> None:
@@ -222,8 +222,7 @@ class SummaryCollector:
         if trouble.kept:
             lines.append(f"  kept:  {command('git', 'show', trouble.kept)}")
         again = command("orchestra", "build", task)
-        file = self._files.get(task) if trouble.mend else None
-        first = one_line(trouble.hint) if trouble.hint else f"edit {one_line(file)}" if file else ""
+        first = one_line(trouble.hint or (self._remedies.get(task, "") if trouble.mend else ""))
         return [*lines, f"  next:  {first}, then: {again}" if first else f"  next:  {again}"]
 
     def _skipped_words(self, finished: BuildFinished, color: bool) -> list[str]:

@@ -11,7 +11,7 @@ from enum import Enum
 
 from orchestra.model.freshness import Reason, ReasonKind
 from orchestra.model.meetings import Meeting
-from orchestra.model.tasks import EVERYTHING
+from orchestra.model.tasks import EVERYTHING, Task
 from orchestra.model.text import clean
 from orchestra.model.text import count as count
 
@@ -193,3 +193,15 @@ def _meeting(firsts: Sequence[str | None], then: str) -> str:
 def pattern_words(pattern: str) -> str:
     """A pattern of paths, `everything` where it matches every one."""
     return "everything" if pattern == EVERYTHING else path_words(pattern)
+
+
+def remedy(task: Task, source: str | None) -> str:
+    """What a person does about a task that did not do: words that continue "next: ...".
+
+    What a check found is mended where it found it; else the words that the task was given are what can be mended.
+    """
+    if task.prompt is not None:
+        return f"edit {task.prompt.path}"
+    if task.claims.is_check:
+        return "mend what it found, commit"
+    return f"mend what it ran on, or edit {source or 'orchestra.yaml'}"

@@ -53,20 +53,20 @@ not advanced  main: your files are in the way (notes.txt); 2a3b4c5 is on orchest
   next:  git merge orchestra/build-b1"""
 
 
-def summary(*events: Event, files: dict[str, str] | None = None, color: bool = False) -> str:
+def summary(*events: Event, remedies: dict[str, str] | None = None, color: bool = False) -> str:
     """The summary after these events."""
-    collector = SummaryCollector(files)
+    collector = SummaryCollector(remedies)
     for event in events:
         collector.notify(event)
     return collector.text(color)
 
 
 def test_a_build_in_full() -> None:
-    assert summary(*STORY, files={"breaker": "prompts/breaker.md"}) == TEXT
+    assert summary(*STORY, remedies={"breaker": "edit prompts/breaker.md"}) == TEXT
 
 
 def test_colour_changes_nothing_but_colour() -> None:
-    text = summary(*STORY, files={"breaker": "prompts/breaker.md"}, color=True)
+    text = summary(*STORY, remedies={"breaker": "edit prompts/breaker.md"}, color=True)
     assert "\x1b[31mrejected    \x1b[0m  breaker" in text
     for code in ("32", "31", "33", "2", "0"):
         text = text.replace(f"\x1b[{code}m", "")
@@ -173,7 +173,9 @@ def test_the_attempt_gives_the_evidence_that_the_failure_lacks() -> None:
 def test_a_rejection_is_not_explained_by_the_output_of_an_attempt_that_went_well() -> None:
     attempt = replace(ended("a", 0, 1.0), tail=("all done",))
     rejected = TaskRejected(T, B, "a", "a-1", "conflicts", "refs/x", ("src/a.py",))
-    text = summary(START, attempt, rejected, finish({"a": Final.REJECTED}), files={"a": "prompts/a.md"})
+    text = summary(
+        START, attempt, rejected, finish({"a": Final.REJECTED}), remedies={"a": "edit prompts/a.md"}
+    )
     assert "all done" not in text
     assert (
         "rejected      a: conflicts (src/a.py)\n  kept:  git show refs/x\n  next:  orchestra build a" in text
@@ -189,16 +191,18 @@ def test_a_hint_comes_before_another_try() -> None:
     rejected = TaskRejected(
         T, B, "a", "a-1", "outside its claims", None, ("x",), hint="add `x` to its claims"
     )
-    text = summary(START, rejected, finish({"a": Final.REJECTED}), files={"a": "prompts/a.md"})
+    text = summary(START, rejected, finish({"a": Final.REJECTED}), remedies={"a": "edit prompts/a.md"})
     assert "  next:  add `x` to its claims, then: orchestra build a" in text
 
 
 def test_another_prompt_is_no_cure_for_the_environment() -> None:
     attempt = ended("a", 0, 1.0, Outcome.NOT_STARTED, fault=Fault.ENVIRONMENT)
     failed = TaskFailed(T, B, "a", "a-1", Outcome.NOT_STARTED, "no space left")
-    files = {"a": "prompts/a.md"}
-    assert "prompts/a.md" not in summary(START, attempt, failed, finish({"a": Final.FAILED}), files=files)
-    assert "edit prompts/a.md" in summary(START, failed, finish({"a": Final.FAILED}), files=files)
+    remedies = {"a": "edit prompts/a.md"}
+    assert "prompts/a.md" not in summary(
+        START, attempt, failed, finish({"a": Final.FAILED}), remedies=remedies
+    )
+    assert "edit prompts/a.md" in summary(START, failed, finish({"a": Final.FAILED}), remedies=remedies)
 
 
 def test_a_failure_that_was_made_good_is_not_listed() -> None:
@@ -309,8 +313,8 @@ def test_each_summary_is_of_one_build() -> None:
 
 @unhurried
 @given(histories(), st.booleans(), st.dictionaries(st.sampled_from(["alpha", "beta"]), st.just("p\x1b.md\n")))
-def test_any_events_give_a_clean_summary(events: list[Event], color: bool, files: dict[str, str]) -> None:
-    text = summary(*events, files=files, color=color)
+def test_any_events_give_a_clean_summary(events: list[Event], color: bool, remedies: dict[str, str]) -> None:
+    text = summary(*events, remedies=remedies, color=color)
     assert raw_characters(text, color) == []
     ends = [type(event) for event in events if isinstance(event, BuildStarted | BuildFinished)]
     assert bool(text) == (ends[-1:] == [BuildFinished])

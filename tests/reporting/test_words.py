@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 
 from orchestra.model.freshness import Reason, ReasonKind
+from orchestra.model.tasks import Claims, Prompt, Task
 from orchestra.reporting.words import (
     change,
     command,
@@ -14,6 +15,7 @@ from orchestra.reporting.words import (
     one_line,
     path_words,
     reason_words,
+    remedy,
     short,
 )
 
@@ -116,3 +118,13 @@ def test_all_words_are_clean(one: str, other: str) -> None:
     every += [reason_words(Reason(kind, one, other)) for kind in ReasonKind]
     assert [raw_characters(words, False) for words in every] == [[]] * len(every)
     assert not any("\n" in words for words in every)
+
+
+def test_what_did_not_do_is_mended_where_a_person_can() -> None:
+    prompted = Task("a", 0, Claims(), prompt=Prompt("prompts/a.md", "Do it.", "Do it"))
+    check = Task("b", 1, Claims(write=()), run="pytest")
+    made = Task("c", 2, Claims(), run="make docs")
+    assert remedy(prompted, None) == "edit prompts/a.md"
+    assert remedy(check, None) == "mend what it found, commit"
+    assert remedy(made, "o.yaml") == "mend what it ran on, or edit o.yaml"
+    assert remedy(made, None) == "mend what it ran on, or edit orchestra.yaml"
