@@ -241,12 +241,14 @@ class _Build:
                     f"{name} of an earlier build was not taken up: its branch went another way", None
                 )
             shop = make_workshop(project, self._build, self._clock, self._notice)
-            with LocalExecutor(shop, logs) as executor:
-                finished = self._engine(order, shop, executor).run()
-            text = summary()
-            if text:
-                # Before the last hooks have ended: nobody should have to wait for them.
-                Output(sys.stdout, _not_written).write(text + "\n")
+            try:
+                with LocalExecutor(shop, logs) as executor:
+                    finished = self._engine(order, shop, executor).run()
+            finally:
+                text = summary()
+                if text:
+                    # Before the last hooks have ended: nobody should have to wait for them.
+                    Output(sys.stdout, _not_written).write(text + "\n")
         except OrchestraError as error:
             # Nothing is lost: what was captured or landed is kept under refs.
             error.hint = error.hint or "mend that, then: orchestra build, which goes on from there"

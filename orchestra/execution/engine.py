@@ -21,6 +21,7 @@ from orchestra.integration.line import Line
 from orchestra.integration.refs import captured_ref
 from orchestra.integration.replay import Replays
 from orchestra.integration.verify import Verifier
+from orchestra.model.errors import OrchestraError
 from orchestra.model.events import (
     AgentDid,
     AttemptSlot,
@@ -175,7 +176,10 @@ class Engine:
         self._unfinished: tuple[str, ...] = ()
 
     def run(self) -> BuildFinished:
-        """Carry the build through; gives its last event, which every listener has had too."""
+        """Carry the build through; gives its last event, which every listener has had too.
+
+        Raises OrchestraError or OSError where it cannot go on; the last event, which says why, was told before.
+        """
         order = self._order
         self._emit(
             BuildStarted(
@@ -188,6 +192,14 @@ class Engine:
                 order.dry_run,
             )
         )
+        try:
+            self._carry_through()
+        except (OrchestraError, OSError) as error:
+            self._finish(error)
+            raise
+        return self._finish()
+
+    def _carry_through(self) -> None:
         self._catch_up()
         while True:
             self._decide()
@@ -200,11 +212,10 @@ class Engine:
                 if self._find_stale():
                     continue
                 if self._integrator.finish():
-                    break
+                    return
             until = self._admission.wakes_at(self._board.wakes_at(self._now()))
             for happening in self._executor.poll(until):
                 self._take(happening)
-        return self._finish()
 
     def _catch_up(self) -> None:
         """Bring the branch to what an earlier build left, so that what is built next stands on the newest commits."""
@@ -405,28 +416,21 @@ class Engine:
         busy = self._integrator.busy or self._verifier.busy
         return bool(self._attempts) or busy or self._board.wakes_at(self._now()) is not None
 
-    def _finish(self) -> BuildFinished:
-        assert self._board.settled(), "a build ended with tasks that were never settled"
-        finals = dict(self._board.finals())
-        wall = self._clock.monotonic() - self._began
-        target = self._order.target
-        advanced = self._branch.advanced
-        may_stay_behind = not target.advance or target.branch is None
-        ok = (
-            not self._interrupts
-            and not self._unfinished
-            and all(final.settled_well for final in finals.values())
-            and (advanced or may_stay_behind)
-        )
+    def _finish(self, error: Exception | None = None) -> BuildFinished:
+        """Tell the last event; `error` is what broke the build off, with tasks under way or never begun."""
+        assert error or self._board.settled(), "a build ended with tasks that were never settled"
+        finals = self._board.finals()
+        well = self._branch.in_place and all(final.settled_well for final in finals.values())
         event = self._tally.finished(
             self._clock.now(),
             self._order.build,
             finals,
-            ok=ok,
-            advanced=advanced,
+            ok=well and not (error or self._interrupts or self._unfinished),
+            advanced=self._branch.advanced,
             interrupted=bool(self._interrupts),
-            wall_s=wall,
+            wall_s=self._now() - self._began,
             tip=self._line.tip,
+            error=str(error) if error else None,
         )
         self._emit(event)
         return event

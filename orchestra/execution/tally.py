@@ -43,6 +43,7 @@ class Tally:
         interrupted: bool,
         wall_s: float,
         tip: str,
+        error: str | None = None,
     ) -> BuildFinished:
         """The last event of the build."""
 
@@ -75,4 +76,5 @@ class Tally:
             tip=tip,
             unpriced=self.unpriced,
             uncounted=self.uncounted,
+            error=error,
         )

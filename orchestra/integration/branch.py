@@ -85,6 +85,11 @@ class Branch:
         """Whether the branch stands at the tip."""
         return self._at == self._line.tip
 
+    @property
+    def in_place(self) -> bool:
+        """Whether the branch stands where this build should bring it: at the tip, unless it has to stay."""
+        return self.advanced or not (self._target.advance and self._target.branch)
+
     def give_up(self, why: str, instead: str | None = None) -> None:
         """Move the branch no more in this build; `instead` is what to type where a merge by hand is no good."""
         self._given_up, self._instead = why, instead

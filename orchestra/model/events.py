@@ -309,7 +309,8 @@ class BuildFinished(Event):
 
     `ran` counts attempts started; `wall_s` is the build's own time, `sequential_s` the sum of its attempts'
     seconds, `speedup` the one over the other (None where nothing ran); `usd` and `tokens` are what is known, None
-    where nothing is: so many attempts that may have cost something did not tell it (`unpriced`, `uncounted`).
+    where nothing is: so many attempts that may have cost something did not tell it (`unpriced`, `uncounted`). `error`
+    is what broke it off, where something did; then what was under way counts as interrupted, the rest as skipped.
     """
 
     name: ClassVar[str] = "build_finished"
@@ -336,6 +337,7 @@ class BuildFinished(Event):
     reverted: int = 0
     unpriced: int = 0
     uncounted: int = 0
+    error: str | None = None
 
 
 def to_json(event: Event) -> dict[str, Any]:

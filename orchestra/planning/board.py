@@ -5,7 +5,7 @@ It knows nothing of git, processes or time but the moments that it is told.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -177,9 +177,13 @@ class Board:
         """Whether every task is settled."""
         return all(card.stage is Stage.SETTLED for card in self._cards.values())
 
-    def finals(self) -> Iterable[tuple[str, Final]]:
-        """Each settled task with its final outcome."""
-        return ((card.name, card.final) for card in self._cards.values() if card.final is not None)
+    def finals(self) -> dict[str, Final]:
+        """Each task with its final outcome; in a build that breaks off, some were under way or never begun."""
+
+        def left(card: Card) -> Final:
+            return Final.INTERRUPTED if card.attempts else Final.SKIPPED
+
+        return {card.name: card.final or left(card) for card in self._cards.values()}
 
     def _open(self, name: str, *, landing: bool = False) -> bool:
         """Whether one before it is not settled; for a start, those that only share what it writes do not count."""

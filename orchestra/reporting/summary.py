@@ -45,6 +45,9 @@ WORTH_SAYING = 1.05
 """A speedup below this is not claimed."""
 _LABEL_WIDTH = 12
 
+BROKEN_OFF = "broken off"
+"""How it is called when nobody interrupted but the environment did not allow it to go on."""
+
 _COUNTED = (
     (Final.LANDED, "landed"),
     (Final.PASSED, "passed"),
@@ -138,9 +141,9 @@ class SummaryCollector:
                 pass  # says nothing that the summary needs
 
     def text(self, color: bool = False) -> str:
-        """The summary, without a newline at the end; empty before `build_finished`."""
+        """The summary, without a newline at the end; empty before `build_finished`, and where nothing could begin."""
         finished = self._seen.finished
-        if finished is None:
+        if finished is None or (finished.error and not finished.ran):
             return ""
         if _null(finished):
             fresh, reverted = _tasks(finished, Final.FRESH), _tasks(finished, Final.REVERTED)
@@ -235,7 +238,8 @@ class SummaryCollector:
             events = (self._seen.skipped.get(task) for task in names)
             hints = dict.fromkeys(event.hint for event in events if event is not None and event.hint)
             lines += [f"  next:  {one_line(hint)}" for hint in hints]
-        return lines + _named("interrupted", _tasks(finished, Final.INTERRUPTED), Style.WARN, color)
+        cut_off = BROKEN_OFF if finished.error else "interrupted"
+        return lines + _named(cut_off, _tasks(finished, Final.INTERRUPTED), Style.WARN, color)
 
     def _cause(self, task: str, finished: BuildFinished) -> str:
         """Why a task was skipped: the first in the chain that was not skipped itself, else the event's words."""
@@ -274,8 +278,9 @@ class SummaryCollector:
 def headline(event: BuildFinished) -> str:
     """The build in one line: how many tasks ended how, and what it took against one after another."""
     finals = list(event.tasks.values())
-    counts = [f"{n:,} {word}" for final, word in _COUNTED if (n := finals.count(final))]
-    state = " interrupted" if event.interrupted else ""
+    words = {**dict(_COUNTED), **({Final.INTERRUPTED: BROKEN_OFF} if event.error else {})}
+    counts = [f"{n:,} {word}" for final, word in words.items() if (n := finals.count(final))]
+    state = f" {BROKEN_OFF}" if event.error else " interrupted" if event.interrupted else ""
     text = (
         f"Build {one_line(event.build)}{state}: {', '.join(counts) or 'no tasks'} in {duration(event.wall_s)}"
     )

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestra.model.errors import OrchestraError, environment_error
 from orchestra.model.events import (
     AttemptStarted,
+    BuildFinished,
     TaskAgain,
     TaskLanded,
     TaskRejected,
@@ -15,9 +17,10 @@ from orchestra.model.events import (
     VerifyFinished,
     VerifyStarted,
 )
-from orchestra.model.outcomes import Wait
+from orchestra.model.outcomes import Final, Wait
 from orchestra.model.ports import AttemptOrder
 from orchestra.model.tasks import Task
+from orchestra.model.trees import Tree
 from orchestra.planning.simulate import Script
 from tests.model.kit import task
 
@@ -379,3 +382,25 @@ def test_interrupted_at_any_moment_the_next_build_ends_as_if_nothing_had_been(
     assert after.finished.ok and not landed & set(after.ran)
     assert world.all_files() == expected
     world.build_nothing()
+
+
+# --- what this machine does not allow ------------------------------------------------------------------------
+
+
+def test_a_build_that_the_environment_breaks_off_tells_its_end_too() -> None:
+    world = World.of(unknown("alpha"), unknown("beta", needs=("alpha",)), unknown("gamma", needs=("beta",)))
+
+    def run(order: AttemptOrder, tree: Tree) -> Script:
+        if order.task.name == "beta":
+            raise environment_error("no room on the disk")
+        return script({"x": "1"})
+
+    world.behave = run
+    with pytest.raises(OrchestraError, match="no room on the disk"):
+        world.build(jobs=1)
+    last = world.last_events[-1]
+    assert isinstance(last, BuildFinished)
+    assert (last.ok, last.interrupted, last.error) == (False, False, "no room on the disk")
+    assert last.tasks == {"alpha": Final.LANDED, "beta": Final.INTERRUPTED, "gamma": Final.SKIPPED}
+    world.behave = None
+    assert world.build().ran == ["beta", "gamma"]

@@ -172,6 +172,7 @@ class World:
     means: Means | None = None
     builds: int = 0
     last_engine: Engine | None = None
+    last_events: list[Event] = field(default_factory=list)
     read_entries: dict[tuple[str, str], LockEntry] = field(default_factory=dict)
 
     @classmethod
@@ -334,6 +335,7 @@ class World:
             grace,
         )
         witness = Witness(self, graph.tasks)
+        self.last_events = witness.events
         before = dict(self.git.refs)
         self.last_engine = Engine(
             order, git, self.guard(executor), self.clock, [self.guard(witness)], means=self.means

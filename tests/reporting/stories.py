@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from orchestra.model.agents import AgentEvent
 from orchestra.model.events import (
     AgentDid,
@@ -192,7 +194,7 @@ def finish(
     sequential_s: float = 0.0,
 ) -> BuildFinished:
     """The end of a build with these outcomes."""
-    counts = {
+    counts: dict[str, Any] = {
         final.value.replace("-", "_"): list(tasks.values()).count(final)
         for final in Final
         if final is not Final.INTERRUPTED

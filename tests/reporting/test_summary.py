@@ -311,6 +311,14 @@ def test_each_summary_is_of_one_build() -> None:
     assert text == "Nothing to do: 1 task is fresh."
 
 
+def test_a_build_that_broke_off_tells_what_landed_until_then_and_nothing_where_it_never_began() -> None:
+    ended = replace(finish({"a": Final.LANDED, "b": Final.INTERRUPTED}), ok=False, error="no room")
+    text = summary(START, replace(ended, ran=2))
+    assert text.startswith("Build b1 broken off: 1 landed, 1 broken off in ")
+    assert "broken off    b" in text and "interrupted" not in text.lower()
+    assert summary(START, replace(ended, ran=0)) == ""
+
+
 @unhurried
 @given(histories(), st.booleans(), st.dictionaries(st.sampled_from(["alpha", "beta"]), st.just("p\x1b.md\n")))
 def test_any_events_give_a_clean_summary(events: list[Event], color: bool, remedies: dict[str, str]) -> None:
