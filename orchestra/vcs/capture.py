@@ -16,6 +16,7 @@ from pathlib import Path
 
 from orchestra.model.errors import OrchestraError, environment_error
 from orchestra.model.ports import RefUpdate
+from orchestra.model.rescued import RESCUED, commits_message, commits_ref
 from orchestra.model.text import clean
 from orchestra.vcs.command import OBJECT_ID, GitCommand, GitFailedError, decode, encode
 from orchestra.vcs.folders import put_aside
@@ -23,10 +24,6 @@ from orchestra.vcs.repository import Repository
 from orchestra.vcs.slots import Slot
 from orchestra.vcs.spared import Spared
 from orchestra.vcs.submodules import LINK, hidden_changes, unpublished
-
-RESCUED = "refs/orchestra/rescued/"
-COMMITS = "-commits"
-"""At the end of a ref below `RESCUED`: it names what an agent committed, not what it left in the worktree."""
 
 NAMED = 5
 """How many paths an error names."""
@@ -224,10 +221,11 @@ def _keep_commits(repository: Repository, slot: Slot, base: str, attempt: str) -
     if not made:
         return
     kept = made[0]
-    if len(made) > 1:
+    if made != (head,):
         # One ref for all: an amended commit and what it was before have no line in common.
-        kept = repository.keep_tree(made[0], made, f"What attempt {attempt} committed\n")
-    repository.update_refs((RefUpdate(RESCUED + attempt + COMMITS, kept, force=True),))
+        parents = dict.fromkeys((head or base, *made))
+        kept = repository.keep_tree(made[0], tuple(parents), commits_message(attempt))
+    repository.update_refs((RefUpdate(commits_ref(attempt), kept, force=True),))
 
 
 def _head_never_moved(slot: Slot, base: str) -> bool:

@@ -27,8 +27,8 @@ from orchestra.model.ports import (
     VerifyEnded,
     VerifyOrder,
 )
+from orchestra.model.rescued import RESCUED
 from orchestra.model.tasks import AgentSpec, Claims
-from orchestra.vcs.capture import RESCUED
 from tests.execution.shop import LIMIT, Shop, is_ready, prompted, run
 from tests.vcs.kit import Person, on_disk, plain
 

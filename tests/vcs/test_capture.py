@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestra.model.errors import OrchestraError
-from orchestra.vcs.capture import COMMITS, RESCUED
+from orchestra.model.rescued import COMMITS, RESCUED, commits_message
 from tests.vcs.kit import KEEP, Bench, Person, on_disk, plain
 
 FILES = plain(
@@ -331,6 +331,27 @@ def test_what_the_agent_committed_stays_reachable(
     person.git("branch", "-D", "mine", "side", status=None)
     person.git("gc", "--quiet", "--prune=now")
     assert made <= reachable(person, OWN)
+
+
+@pytest.mark.parametrize(
+    ("script", "several"),
+    [
+        ("git commit -q --allow-empty -m one; git commit -q --allow-empty -m two", False),
+        ("git commit -q --allow-empty -m one; git commit -q --amend --allow-empty -m two", True),
+        ("git switch -qc mine; git commit -q --allow-empty -m one; git switch -q --detach HEAD~", True),
+        ("git commit -q --allow-empty -m one; git reset -q --soft HEAD~", True),
+    ],
+)
+def test_where_the_agent_left_its_head_is_known(
+    person: Person, bench: Bench, script: str, several: bool
+) -> None:
+    slot = bench.prepare()
+    person.sh(script, slot.path)
+    head = person.git("rev-parse", "HEAD", cwd=slot.path)
+    bench.capture(slot)
+    said = person.git("log", "-1", "--format=%B", OWN).strip() + "\n"
+    assert (said == commits_message("a-1")) == several
+    assert person.head(f"{OWN}^1" if several else OWN) == head
 
 
 def test_no_ref_is_made_where_the_agent_committed_nothing(person: Person, bench: Bench) -> None:
