@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from orchestra.model.agents import AgentEvent
+from orchestra.model.authors import Author
 from orchestra.model.outcomes import Fault, Outcome, Phase, Usage
 from orchestra.model.tasks import Task
 from orchestra.model.trees import FileState, Tree
@@ -53,12 +54,16 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class CommitRequest:
-    """A commit to make: a tree (by tree or commit id) with some files replaced, parents and a message."""
+    """A commit to make: a tree (by tree or commit id) with some files replaced, parents and a message.
+
+    `author` is who wrote it, None for the person, who commits it in any case.
+    """
 
     tree: str
     parents: tuple[str, ...]
     message: str
     edits: tuple[tuple[str, bytes | None], ...] = ()
+    author: Author | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,15 @@ class Advance:
     in_the_way: tuple[str, ...] = ()
     message: str = ""
     hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What came of putting a branch somewhere: `done`, or `why` not, and the worktree that holds it, if one does."""
+
+    done: bool
+    why: str = ""
+    worktree: str | None = None
 
 
 class Git(Protocol):
@@ -161,7 +175,21 @@ class Past(Protocol):
         ...
 
 
-class Store(Git, Past, Protocol):
+class Shelf(Protocol):
+    """Where results are kept for the person to see. A seam of its own, since few builds need it."""
+
+    def place(self, branch: RefUpdate, memory: RefUpdate) -> Placed:
+        """Let a branch (`refs/heads/...`) stand at another commit, and a ref of ours with it, where both are at their
+        old values and the branch is held by no worktree; else nothing is moved.
+        """
+        ...
+
+    def author(self, commit: str) -> Author | None:
+        """Who wrote a commit, None where it was the person in whose name commits are made."""
+        ...
+
+
+class Store(Git, Past, Shelf, Protocol):
     """A repository with its past: what a build needs in all."""
 
 

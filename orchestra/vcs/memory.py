@@ -10,7 +10,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from orchestra.model.ports import Advance, CommitRequest, Merged, PastChange, RefUpdate, Store
+from orchestra.model.authors import Author
+from orchestra.model.ports import Advance, CommitRequest, Merged, PastChange, Placed, RefUpdate, Store
 from orchestra.model.trees import FileState, Tree, differences
 
 REGULAR = "100644"
@@ -21,11 +22,12 @@ class _Commit:
     tree: str
     parents: tuple[str, ...]
     message: str
+    author: Author | None = None
 
 
 @dataclass(slots=True)
 class MemoryGit:
-    """Implements Git and Past on dictionaries.
+    """Implements Git, Past and Shelf on dictionaries; nothing is checked out here.
 
     Laid over the repository `behind` it, it knows all that is there, and changes nothing of it.
     """
@@ -103,7 +105,7 @@ class MemoryGit:
                 files.pop(path, None)
             else:
                 files[path] = f"{REGULAR} {self.write(content)}"
-        return self._commit(self._store(files), request.parents, request.message)
+        return self._commit(self._store(files), request.parents, request.message, request.author)
 
     def update_refs(self, updates: tuple[RefUpdate, ...]) -> bool:
         """See `orchestra.model.ports.Git`."""
@@ -180,6 +182,22 @@ class MemoryGit:
             return self.behind.parents(commit)
         return self.commits[commit].parents
 
+    def place(self, branch: RefUpdate, memory: RefUpdate) -> Placed:
+        """See `orchestra.model.ports.Shelf`."""
+        name = branch.ref.removeprefix("refs/heads/")
+        if any(other.startswith(f"{branch.ref}/") for other in self.refs):
+            return Placed(False, f"there are branches below {name}/")
+        parts = branch.ref.split("/")
+        if any("/".join(parts[:end]) in self.refs for end in range(3, len(parts))):
+            return Placed(False, "a branch has the name of its folder")
+        return Placed(True) if self.update_refs((branch, memory)) else Placed(False, "it moved meanwhile")
+
+    def author(self, commit: str) -> Author | None:
+        """See `orchestra.model.ports.Shelf`."""
+        if self.behind is not None and commit not in self.commits:
+            return self.behind.author(commit)
+        return self.commits[commit].author
+
     def _ref(self, ref: str) -> str | None:
         return self.refs[ref] if ref in self.refs else self.resolve(ref)
 
@@ -196,12 +214,12 @@ class MemoryGit:
         self.trees[tree] = dict(files)
         return tree
 
-    def _commit(self, tree: str, parents: tuple[str, ...], message: str) -> str:
+    def _commit(self, tree: str, parents: tuple[str, ...], message: str, author: Author | None = None) -> str:
         # Numbered, since two commits of the same content are two commits.
         self._count += 1
         text = f"{self._count} {tree} {parents} {message}"
         commit = hashlib.sha1(text.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
-        self.commits[commit] = _Commit(tree, parents, message)
+        self.commits[commit] = _Commit(tree, parents, message, author)
         return commit
 
     def _descendants(self, commit: str, among: set[str]) -> set[str]:

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from orchestra.model.authors import Author
 from orchestra.model.errors import environment_error
-from orchestra.model.ports import Advance, CommitRequest, Merged, PastChange, RefUpdate
+from orchestra.model.ports import Advance, CommitRequest, Merged, PastChange, Placed, RefUpdate
 from orchestra.model.text import clean
 from orchestra.model.trees import FileState, Tree
 from orchestra.vcs.advance import advance_branch
@@ -27,6 +28,7 @@ from orchestra.vcs.command import (
     decode,
     encode,
 )
+from orchestra.vcs.placing import place_branch
 
 STATE_FOLDER = "orchestra"
 REGULAR = "100644"
@@ -172,7 +174,9 @@ class Repository:
     def commit(self, request: CommitRequest) -> str:
         """See `orchestra.model.ports.Git`."""
         tree = self._edited_tree(request.tree, request.edits) if request.edits else request.tree
-        return self._commit_tree(tree, request.parents, request.message, sign=self.signs())
+        author = request.author
+        by = {} if author is None else {"GIT_AUTHOR_NAME": author.name, "GIT_AUTHOR_EMAIL": author.email}
+        return self._commit_tree(tree, request.parents, request.message, sign=self.signs(), env=by)
 
     def update_refs(self, updates: tuple[RefUpdate, ...]) -> bool:
         """See `orchestra.model.ports.Git`."""
@@ -235,6 +239,19 @@ class Repository:
         """See `orchestra.model.ports.Past`."""
         return tuple(self.command.run("log", "-1", "--format=%P", commit).text.split())
 
+    # --- the shelf -------------------------------------------------------------------------------------------
+
+    def place(self, branch: RefUpdate, memory: RefUpdate) -> Placed:
+        """See `orchestra.model.ports.Shelf`."""
+        return place_branch(self, branch, memory)
+
+    def author(self, commit: str) -> Author | None:
+        """See `orchestra.model.ports.Shelf`."""
+        name, email = decode(self.command.run("log", "-1", "--format=%an%x00%ae", commit).stdout).split("\0")
+        author = Author(name, email.rstrip("\n"))
+        person = self.command.run("var", "GIT_AUTHOR_IDENT").text.rpartition(">")[0]
+        return None if person == f"{author.name} <{author.email}" else author
+
     # --- beside the protocols --------------------------------------------------------------------------------
 
     def keep_tree(self, tree: str, parents: tuple[str, ...], message: str) -> str:
@@ -275,11 +292,21 @@ class Repository:
         done = self.command.run("config", "--type=bool", "--get", "commit.gpgSign", allow=(0, 1))
         return done.text == "true"
 
-    def _commit_tree(self, tree: str, parents: tuple[str, ...], message: str, *, sign: bool) -> str:
+    def _commit_tree(
+        self,
+        tree: str,
+        parents: tuple[str, ...],
+        message: str,
+        *,
+        sign: bool,
+        env: Mapping[str, str] | None = None,
+    ) -> str:
         flags = ("-S",) if sign else ()
         words = [word for parent in parents for word in ("-p", parent)]
         text = message.encode("utf-8", "replace")
-        return self.command.run("commit-tree", *flags, *words, "-F", "-", f"{tree}^{{tree}}", stdin=text).text
+        return self.command.run(
+            "commit-tree", *flags, *words, "-F", "-", f"{tree}^{{tree}}", stdin=text, env=env
+        ).text
 
     def _bare_commit(self, commit: str, *parents: str) -> str:
         """A commit that nobody will see: the tree of another with other parents."""
