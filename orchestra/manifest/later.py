@@ -8,13 +8,11 @@ from __future__ import annotations
 from orchestra.manifest.problems import DataPath
 
 LATER_KEYS: dict[str, frozenset[str]] = {
-    "integrate": frozenset(("branch", "message")),
     "tasks.*": frozenset(("artifacts",)),
 }
 """By section (`*` stands for any name): the keys that come later."""
 
 LATER_VALUES: dict[str, frozenset[str]] = {
-    "integrate.author": frozenset(("agent",)),
     "triggers.*": frozenset(("model",)),
 }
 """By key: the values that come later."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from orchestra.manifest.assemble import Faults, Read, check, chosen_agent, match, read, task_of
 from orchestra.manifest.cache import Cache, stamp
 from orchestra.manifest.front import FrontMatter, locate_in
+from orchestra.manifest.landing import check_branches
 from orchestra.manifest.problems import Locate, Problem, show, to_error
 from orchestra.manifest.prompts import MAX_TASKS, Root, discover, too_many
 from orchestra.manifest.schema import MANIFEST_SCHEMA, schema_text
@@ -156,7 +157,8 @@ def _read_prompts(root: Root, settings: Settings, cache: Cache, source: _Source 
     faults = [unmatched, unread]
     if not any(faults):
         # While tasks are missing, what others need of them cannot be judged.
-        faults = [check(items, settings)]
+        branches = check_branches((item.draft.name for item in items), settings.integrate)
+        faults = [check(items, settings), Faults(branches)]
     if any(faults):
         raise _error(faults, items, source)
     front_matter.save()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from orchestra.manifest.landing import check_templates
 from orchestra.manifest.problems import DataPath, Problem, listing, nearest, show
 from orchestra.manifest.shape import BUILT_IN_AGENTS
 from orchestra.manifest.values import (
@@ -61,6 +62,7 @@ def check_manifest(document: Document) -> list[Problem]:
     problems += bad_allowed
     problems += _durations(data.get("defaults", {}), ("defaults",))
     problems += _numbers(data.get("limits", {}), ("limits",))
+    problems += check_templates(data.get("integrate", {}))
     for model, price in data.get("prices", {}).items():
         problems += _numbers(price, ("prices", model))
     for name, agent in data.get("agents", {}).items():

@@ -124,7 +124,10 @@ def settings_of(data: Section) -> Settings:
         ),
         integrate=Integrate(
             into=integrate.get("into"),
+            strategy=integrate.get("strategy", "squash"),
             verify=integrate.get("verify"),
+            branch=integrate.get("branch"),
+            message=integrate.get("message"),
             author=integrate.get("author", "user"),
             on_conflict=integrate.get("on_conflict", "retry"),
         ),

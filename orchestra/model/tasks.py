@@ -159,13 +159,19 @@ class Worktrees:
 class Integrate:
     """How results land: onto which branch, verified by which command, in whose name.
 
-    `on_conflict` is what follows a second conflict: once more alone, or the agent brings both sides together.
+    `strategy`: each as one commit, or by a merge that keeps what the agent committed. `branch` is the template of the
+    names of branches that keep each result (None: there are none), `message` that of the commits (None: title and
+    last word). `on_conflict` is what follows a second conflict: once more alone, or the agent brings both sides
+    together.
     """
 
     into: str | None = None
     verify: str | None = None
     author: Literal["user", "agent"] = "user"
     on_conflict: Literal["retry", "agent"] = "retry"
+    strategy: Literal["squash", "merge"] = "squash"
+    branch: str | None = None
+    message: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

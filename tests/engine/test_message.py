@@ -144,3 +144,51 @@ def test_the_message_of_recorded_entries_names_its_tasks() -> None:
     assert text.split("\n")[0] == "Record 2 tasks that changed nothing"
     assert trailers(text) == ["Orchestra-Task: a", "Orchestra-Task: b"]
     assert entries_message(("a",)).split("\n")[0] == "Record 1 task that changed nothing"
+
+
+def from_template(template: str, title: str = "Fix it", summary: str = "Done.\n\nAll of it.") -> str:
+    text = landed_message(titled(title), summary, key=KEY, attempt=ATTEMPT, template=template, agent="claude")
+    return text.encode("utf-8", "replace").decode()
+
+
+def test_a_template_says_what_stands_where() -> None:
+    text = from_template("feat({task}): {title}\n\n{body}\n\nBy {agent} in {build}. {{x}}\n")
+    assert text == (
+        "feat(fix-parser): Fix it\n\nDone.\n\nAll of it.\n\nBy claude in 20261122-153000-1f2e. {x}\n\n"
+        + "\n".join(OURS)
+        + "\n"
+    )
+
+
+def test_trailers_of_a_template_stand_beside_ours() -> None:
+    text = from_template("{title}\n\n{body}\n\nCo-authored-by: {agent} <x@example.org>\nRefs: {task}")
+    assert trailers(text) == ["Co-authored-by: claude <x@example.org>", "Refs: fix-parser", *OURS]
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{title}\n\n{body}",
+        "{title}\n\nRefs: {body}",
+        "{title}\n\nOrchestra-Task: evil",
+        "Orchestra-Task: evil",
+        "{body}",
+        "{title}\n{body}",
+        "{title}\n\nsee https://example.org",
+        "---\n\n--- {title}",
+    ],
+)
+@pytest.mark.parametrize("summary", HOSTILE)
+def test_what_an_agent_says_becomes_no_trailer_in_any_template(template: str, summary: str) -> None:
+    text = from_template(template, summary=summary)
+    assert trailers(text) == OURS
+    subject, blank, *_ = text.split("\n")
+    assert 0 < len(subject) <= TITLE_WIDTH and blank == ""
+
+
+@given(st.text(max_size=100), st.text(max_size=100))
+def test_the_first_line_of_a_template_is_bounded_whatever_it_holds(title: str, summary: str) -> None:
+    for template in ("feat({task}): {title}", "{body}\n\n{title}", "{agent}"):
+        subject = from_template(template, title, summary).split("\n")[0]
+        assert 0 < len(subject) <= TITLE_WIDTH
+        assert subject == subject.strip()

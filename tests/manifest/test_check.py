@@ -77,9 +77,11 @@ ACCEPTED = {
     "worktrees.keep": "worktrees: {keep: [.venv]}",
     "integrate": "integrate: {}",
     "integrate.into": "integrate: {into: feature/x}",
-    "integrate.strategy": "integrate: {strategy: squash}",
+    "integrate.strategy": "integrate: {strategy: merge}",
     "integrate.verify": "integrate: {verify: null}",
-    "integrate.author": "integrate: {author: user}",
+    "integrate.author": "integrate: {author: agent}",
+    "integrate.branch": "integrate: {branch: 'feature/{task}'}",
+    "integrate.message": "integrate: {message: 'feat({task}): {title}'}",
     "integrate.on_conflict": "integrate: {on_conflict: agent}",
     "hooks": "hooks: {}",
     "hooks.build_started": "hooks: {build_started: x}",
@@ -152,7 +154,6 @@ def test_every_key_is_accepted(key: str, tmp_path: Path) -> None:
 
 
 WRAPPED = {
-    "integrate": "integrate: {{{}: x}}",
     "tasks.*": "tasks: {{a: {{{}: x}}}}",
 }
 
@@ -169,11 +170,9 @@ def test_keys_of_later_versions_are_refused_by_name(section: str, key: str, tmp_
 
 
 def test_values_of_later_versions_are_refused_by_name(tmp_path: Path) -> None:
-    assert set(LATER_VALUES) == {"integrate.author", "triggers.*"}
+    assert set(LATER_VALUES) == {"triggers.*"}
     error = refusal(tmp_path, "triggers: [observed, model]")
     assert str(error) == "orchestra.yaml:2:22: item 2 of `triggers` cannot be `model` yet"
-    error = refusal(tmp_path, "integrate: {author: agent}")
-    assert str(error) == "orchestra.yaml:2:21: `author` cannot be `agent` yet"
 
 
 def test_every_word_of_the_design_is_accepted_or_comes_later() -> None:
@@ -321,7 +320,11 @@ WRONG = [
     ("agents: {a: {kind: command, command: []}}", "2:38: `command` must not be empty", "my-agent"),
     ("agents: {a: {kind: command, command: [a, {task}]}}", "2:42: item 2 of `command` must be", '"{task}"'),
     ("agents: {a: {kind: script, max_turns: 0}}", "2:39: `max_turns` must be at least 1, but is 0", "80"),
-    ("integrate: {strategy: merge}", "2:23: `strategy` must be `squash`, but is the text `merge`", "squash"),
+    (
+        "integrate: {strategy: merg}",
+        "2:23: `strategy` must be one of `squash`, `merge`, but is the text `merg`",
+        "did you mean `merge`?",
+    ),
     (
         "integrate: {into: -x}",
         "2:19: `into` must be the name of a branch, but is the text `-x`",
