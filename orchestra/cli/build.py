@@ -8,12 +8,14 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from orchestra.cli.options import Project, Settings, amount, common_options, use_color
+from orchestra.cli.terminal import can_ask
 from orchestra.execution.engine import BuildOrder, Engine
 from orchestra.execution.lock import BuildLock
 from orchestra.integration.reconcile import TakenUp
@@ -93,7 +95,7 @@ class BuildRequest:
     help="Build on your uncommitted changes too; the branch stays, as with --no-advance.",
 )
 @click.option("--wait", is_flag=True, help="Wait where another build is at work, instead of giving up.")
-@click.option("--yes", is_flag=True, help="Ask nothing.")
+@click.option("--yes", is_flag=True, help="Ask nothing, also where it may cost.")
 @click.option(
     "--ui", type=click.Choice(["auto", "plain", "none"]), default="auto", help="How to show progress."
 )
@@ -134,7 +136,8 @@ def command(
     """
     if adopt and force:
         raise click.UsageError("--adopt runs nothing, --force runs in any case: give one of them")
-    project = Project(
+    opened = partial(
+        Project,
         settings,
         directory=directory,
         file=file,
@@ -143,10 +146,20 @@ def command(
         advance=not no_advance,
         include_dirty=include_dirty,
     )
+    project = opened()
     display = Display(as_json=as_json, silent=ui == "none", verbosity=-1 if quiet else int(verbose))
     request = BuildRequest(targets, jobs, force, adopt, fail_fast, wait, budget)
     if dry_run:
         return _dry_run(project, request, display)
+    if not yes and not as_json and can_ask():
+        from orchestra.cli.asking import Answer, ask
+
+        answer = ask(project, request)
+        if answer is Answer.NO:
+            return ExitStatus.INTERRUPTED
+        if answer is Answer.YES:
+            # What changed while the person was reading counts.
+            project = opened()
     return exit_status(run_build(project, request, display))
 
 

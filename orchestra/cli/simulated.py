@@ -6,17 +6,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from orchestra.cli.build import BuildRequest, build_name, chosen, jobs_of, named
 from orchestra.cli.options import Project
 from orchestra.execution.engine import BuildOrder, Engine
-from orchestra.model.events import BuildFinished, Event
-from orchestra.model.freshness import State, decide_all
-from orchestra.model.ports import CommitRequest, Listener, Merged
-from orchestra.model.trees import FileState
-from orchestra.planning.simulate import ManualClock, SimulatedExecutor
+from orchestra.integration.line import Line
+from orchestra.model.events import BuildFinished, Event, TaskDecided, TaskRecorded
+from orchestra.model.freshness import Reason, State, decide_all
+from orchestra.model.outcomes import Final
+from orchestra.model.ports import AttemptOrder, CommitRequest, Listener, Merged
+from orchestra.model.trees import FileState, Tree
+from orchestra.planning.simulate import ManualClock, Script, SimulatedExecutor, pessimist
 from orchestra.reporting.outlook import Outlook, foresee
+from orchestra.reporting.question import Adopted
 from orchestra.vcs.memory import MemoryGit
 
 
@@ -25,8 +29,17 @@ def simulate(project: Project, request: BuildRequest, listeners: Sequence[Listen
 
     Every attempt succeeds after one second and changes all that it may.
     """
+    return _drive(project, request, listeners, _Agreeing(behind=project.repository), pessimist)
+
+
+def _drive(
+    project: Project,
+    request: BuildRequest,
+    listeners: Sequence[Listener],
+    git: _Agreeing,
+    behave: Callable[[AttemptOrder, Tree], Script],
+) -> BuildFinished:
     begin = project.begin
-    git = _Agreeing(behind=project.repository)
     clock = ManualClock()
     selected, forced = chosen(project, request)
     order = BuildOrder(
@@ -42,7 +55,37 @@ def simulate(project: Project, request: BuildRequest, listeners: Sequence[Listen
         adopt=request.adopt,
         dry_run=True,
     )
-    return Engine(order, git, SimulatedExecutor(git, clock), clock, listeners).run()
+    return Engine(order, git, SimulatedExecutor(git, clock, behave), clock, listeners).run()
+
+
+def makespan(project: Project, request: BuildRequest, seconds: Mapping[str, float]) -> float:
+    """How many seconds the build that is asked for would take if each task took as long as is given here.
+
+    Those that only may run are taken to run, those of which nothing is known to take no time.
+    """
+
+    def behave(order: AttemptOrder, tree: Tree) -> Script:
+        return replace(pessimist(order, tree), seconds=seconds.get(order.task.name, 0.0))
+
+    return _drive(project, request, (), _Agreeing(behind=project.repository), behave).wall_s
+
+
+def adopted(project: Project, request: BuildRequest) -> tuple[Adopted, ...]:
+    """What the build that is asked for, and that adopts, would record as fresh."""
+    heard, git = _Collected(), _Agreeing(behind=project.repository)
+    finished = _drive(project, request, [heard], git, pessimist)
+    entries = Line(git, finished.tip).entries
+    reasons: dict[str, tuple[Reason, ...]] = {}
+    found: list[Adopted] = []
+    for event in heard.events:
+        if isinstance(event, TaskDecided):
+            reasons[event.task] = event.reasons
+        elif isinstance(event, TaskRecorded) and event.final is Final.ADOPTED:
+            check = project.graph.task(event.task).claims.is_check
+            outputs = () if check else tuple(entries[event.task].outputs.items())
+            there = tuple((path, state is not None) for path, state in outputs)
+            found.append(Adopted(event.task, reasons.get(event.task, ()), there, check))
+    return tuple(found)
 
 
 def foreseen(project: Project, request: BuildRequest) -> Outlook:

@@ -6,7 +6,7 @@ A few tasks have a line each; many are folded to a line a row.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from orchestra.model.events import Notice
@@ -41,8 +41,15 @@ def dry_run_text(outlook: Outlook, graph: Graph, *, color: bool = False, width: 
     return "\n".join(outlook_lines(outlook, graph, color=color, width=width))
 
 
-def outlook_lines(outlook: Outlook, graph: Graph, *, color: bool, width: int | None) -> list[str]:
-    """The same, line by line."""
+def outlook_lines(
+    outlook: Outlook,
+    graph: Graph,
+    *,
+    color: bool,
+    width: int | None,
+    beside: Mapping[str, str] | None = None,
+) -> list[str]:
+    """The same, line by line; `beside` are words about tasks that stand in a column of their own."""
     notes = [_note(notice, color) for notice in outlook.notices]
     active = outlook.of(Action.RUN, Action.MAYBE, Action.REPLAY, Action.RECORD)
     if not active:
@@ -50,7 +57,7 @@ def outlook_lines(outlook: Outlook, graph: Graph, *, color: bool, width: int | N
         return [*notes, null_words(len(outlook.prospects) - reverted, reverted)]
     lines = [*notes, _headline(outlook)]
     if len(active) <= EACH:
-        return [*lines, *_task_lines(active, outlook, graph, color, width)]
+        return [*lines, *_task_lines(active, outlook, graph, color, width, beside or {})]
     return [*lines, *_row_lines(active, outlook, graph, color, width)]
 
 
@@ -73,14 +80,22 @@ def _headline(outlook: Outlook) -> str:
 
 
 def _task_lines(
-    active: Sequence[Prospect], outlook: Outlook, graph: Graph, color: bool, width: int | None
+    active: Sequence[Prospect],
+    outlook: Outlook,
+    graph: Graph,
+    color: bool,
+    width: int | None,
+    beside: Mapping[str, str],
 ) -> list[str]:
-    """A line a task: its row (equal numbers start together), its name and why."""
+    """A line a task: its row (equal numbers start together), its name, what stands beside it, and why."""
     names = name_column((prospect.task for prospect in active), width)
+    words = name_column(beside.values(), width)
     digits = len(str(len(outlook.rows)))
     lines: list[str] = []
     for prospect in active:
         begin = f"  {_place(prospect):>{digits}}  {one_line(prospect.task, names):<{names}}  "
+        if words:
+            begin += f"{one_line(beside.get(prospect.task, ''), words):<{words}}  "
         style = Style.NONE if prospect.action is Action.RUN else Style.DIM
         why = paint(cut(prospect_words(prospect, graph), width, len(begin)), style, color)
         lines.append(f"{begin}{why}".rstrip())
