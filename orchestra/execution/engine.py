@@ -7,17 +7,18 @@ loop; only the executor, the clock and Git differ, so that a plan cannot disagre
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from orchestra.execution.admission import Admission, Go, Hold, Leave
 from orchestra.execution.deciding import Decider
 from orchestra.execution.gate import Gate
+from orchestra.execution.order import BuildOrder as BuildOrder
 from orchestra.execution.replaying import Replayer
 from orchestra.execution.settling import Settler
 from orchestra.execution.tally import Tally
-from orchestra.integration.branch import Branch, Target
+from orchestra.integration.branch import Branch
 from orchestra.integration.integrator import Integrator
 from orchestra.integration.line import Line
+from orchestra.integration.named import NamedBranches
 from orchestra.integration.refs import captured_ref
 from orchestra.integration.replay import Replays
 from orchestra.integration.verify import Verifier
@@ -33,7 +34,6 @@ from orchestra.model.events import (
     PhaseStarted,
 )
 from orchestra.model.freshness import Decision
-from orchestra.model.graph import Graph
 from orchestra.model.means import Means
 from orchestra.model.outcomes import Final
 from orchestra.model.ports import (
@@ -50,34 +50,7 @@ from orchestra.model.ports import (
     Store,
     VerifyEnded,
 )
-from orchestra.model.tasks import Manifest
 from orchestra.planning.board import Board, Card, Stage
-
-
-@dataclass(frozen=True, slots=True)
-class BuildOrder:
-    """What a build is asked to do.
-
-    `tip` is the commit that it begins with: the target's head, or the tip that an earlier build left.
-    `forced` tasks run though they may be fresh, `named` ones (targets) also where they were reverted; with
-    `adopt` stale ones are recorded as fresh and nothing runs. `environment` stands for what beside the tree
-    decides a verdict. `agents` names the agent of each task.
-    """
-
-    build: str
-    manifest: Manifest
-    graph: Graph
-    selected: frozenset[str]
-    target: Target
-    tip: str
-    jobs: int
-    forced: frozenset[str] = frozenset()
-    named: frozenset[str] = frozenset()
-    adopt: bool = False
-    fail_fast: bool = False
-    dry_run: bool = False
-    environment: str = ""
-    agents: Callable[[str], str] = field(default=lambda task: "")
 
 
 class Engine:
@@ -116,8 +89,25 @@ class Engine:
             environment=order.environment,
         )
         self._board = Board(order.graph, order.selected)
+        self._named = NamedBranches(
+            git,
+            self._line,
+            order.manifest,
+            order.target,
+            clock,
+            order.build,
+            self._emit,
+            active=not order.dry_run,
+        )
         self._integrator = Integrator(
-            git, self._line, self._branch, self._verifier, order.manifest, self._board.may_land
+            git,
+            self._line,
+            self._branch,
+            self._verifier,
+            order.manifest,
+            self._named,
+            self._board.may_land,
+            order.agents,
         )
         self._decider = Decider(
             order.manifest,
@@ -144,6 +134,7 @@ class Engine:
             self._tally,
             self._admission,
             integrate=order.manifest.integrate,
+            named=self._named,
             fail_fast=order.fail_fast,
         )
         self._replayer = Replayer(
@@ -200,6 +191,7 @@ class Engine:
         return self._finish()
 
     def _carry_through(self) -> None:
+        self._named.place_left()
         self._catch_up()
         while True:
             self._decide()

@@ -13,6 +13,7 @@ from orchestra.execution.tally import Tally
 from orchestra.integration.integrator import Fate, Landed, Red, Refused, Spoiled, Unjudged, Unmergeable
 from orchestra.integration.landing import Candidate
 from orchestra.integration.line import Line
+from orchestra.integration.named import NamedBranches
 from orchestra.integration.refs import captured_ref, check_ref, rejected, settled_well
 from orchestra.integration.replay import Restore
 from orchestra.integration.verify import Verdict
@@ -49,6 +50,7 @@ class Settler:
         admission: Admission,
         *,
         integrate: Integrate,
+        named: NamedBranches,
         fail_fast: bool,
     ) -> None:
         self._board = board
@@ -60,6 +62,7 @@ class Settler:
         self._tally = tally
         self._admission = admission
         self._verify = integrate.verify or ""
+        self._named = named
         self._fail_fast = fail_fast
         self._on_conflict = integrate.on_conflict
         self.halted: str | None = None
@@ -299,7 +302,9 @@ class Settler:
         kept: str | None = None,
     ) -> None:
         """Settle a task whose result does not land; `kept` is the ref that keeps it, if one does already."""
+        self._named.reserve(candidate)
         kept = kept or self._keep_rejected(candidate)
+        self._named.place(candidate.task.name)
         self.settle(card, Final.REJECTED)
         now, attempt = self._clock.now(), candidate.ended.attempt
         self._emit(TaskRejected(now, self._build, card.name, attempt, why, kept, paths, tail, log, hint))

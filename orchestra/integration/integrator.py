@@ -6,15 +6,16 @@ It moves the line and the branch; what a result's fate means for its task is the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestra.integration.audit import Violation
 from orchestra.integration.branch import Branch
 from orchestra.integration.landing import Candidate, Conflict, LandingQueue, Prepared, prepare
 from orchestra.integration.line import Line
+from orchestra.integration.named import NamedBranches
 from orchestra.integration.refs import settled_well
 from orchestra.integration.verify import Verdict, Verifier
-from orchestra.model.ports import CommitRequest, Git, VerifyEnded
+from orchestra.model.ports import CommitRequest, Store, VerifyEnded
 from orchestra.model.tasks import Manifest
 
 
@@ -96,20 +97,26 @@ class Integrator:
 
     def __init__(
         self,
-        git: Git,
+        git: Store,
         line: Line,
         branch: Branch,
         verifier: Verifier,
         manifest: Manifest,
+        named: NamedBranches,
         may_land: Callable[[str], bool] = lambda task: True,
+        agents: Callable[[str], str] = lambda task: "",
     ) -> None:
-        """`may_land` tells whether those of which a task shares what it writes have landed before it."""
+        """`named` are the branches that keep results, `may_land` tells whether those of which a task shares what it
+        writes have landed before it, `agents` who does a task.
+        """
         self._git = git
         self._may_land = may_land
         self._line = line
         self._branch = branch
         self._verifier = verifier
         self._manifest = manifest
+        self._named = named
+        self._agents = agents
         self._queue = LandingQueue()
         self._at_landing: tuple[Candidate, Prepared] | _Sync | _Doubt | None = None
         self._red: str | None = None
@@ -128,7 +135,7 @@ class Integrator:
 
     def submit(self, candidate: Candidate) -> None:
         """Queue a captured result."""
-        self._queue.add(candidate)
+        self._queue.add(replace(candidate, agent=self._agents(candidate.task.name)))
 
     def pump(self) -> list[Fate]:
         """Take results through their landing until one must wait for its verdict or none is left."""
@@ -207,9 +214,13 @@ class Integrator:
             return [Unjudged(candidate, verdict)]
         if not verdict.passed:
             return self._whose_fault(_Doubt(candidate, verdict))
+        if prepared.beside is not None:
+            # Before: a crash after it must not lose the branch.
+            self._named.reserve(candidate, prepared.beside)
         self._line.land(candidate.task.name, prepared.commit)
         # At once, so that a crash finds the result either captured or landed.
         self._branch.keep_tip(settled_well(candidate.key, candidate.ended.attempt, candidate.result))
+        self._named.place(candidate.task.name)
         self._advance()
         verified = self._verifier.command is not None
         return [Landed(candidate, prepared.commit, prepared.paths, verified)]

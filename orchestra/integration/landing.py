@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from itertools import chain
 
 from orchestra.integration.audit import Violation, added, audit
+from orchestra.integration.commits import own_commits, style_of
 from orchestra.integration.line import Line
 from orchestra.model.folding import twins
 from orchestra.model.freshness import Decision
-from orchestra.model.ports import AttemptEnded, Git
+from orchestra.model.ports import AttemptEnded, Store
 from orchestra.model.tasks import Manifest, Task
 from orchestra.model.trees import differences
 
@@ -20,7 +21,8 @@ from orchestra.model.trees import differences
 class Candidate:
     """A captured result that waits for its landing: the task, its decision, the base, how the attempt ended.
 
-    `decided_on` is the commit on which the decision was taken: the base, unless the result is `replayed`.
+    `decided_on` is the commit on which the decision was taken: the base, unless the result is `replayed`. `agent` is
+    the name of who did it.
     """
 
     task: Task
@@ -29,6 +31,7 @@ class Candidate:
     ended: AttemptEnded
     decided_on: str
     replayed: bool = False
+    agent: str = ""
 
     @property
     def key(self) -> str:
@@ -51,14 +54,17 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The commit that would land, and the paths that it changes."""
+    """The commit that would land, and the paths that it changes. `beside` is a commit of the same result on its own
+    base, where the manifest wants to see one.
+    """
 
     commit: str
     paths: tuple[str, ...]
+    beside: str | None = None
 
 
 def prepare(
-    git: Git, line: Line, candidate: Candidate, manifest: Manifest
+    git: Store, line: Line, candidate: Candidate, manifest: Manifest
 ) -> Prepared | Conflict | Violation:
     """Audit a result and merge it onto the tip of the line."""
     base = git.tree(candidate.base)
@@ -75,17 +81,56 @@ def prepare(
     if beside:
         # Each was alone when it was audited: another attempt sees the other one.
         return Conflict(tuple(sorted({*beside, *chain.from_iterable(beside.values())})))
+    wanted, ended = manifest.integrate, candidate.ended
+    own = own_commits(git, candidate.base, candidate.result, ended.attempt) if _looks(manifest) else None
+    merges = wanted.strategy == "merge"
+    apart = second = None
+    if merges and own is not None and git.tree(own).files == result.files:
+        # It committed all of it.
+        second = own
+    if wanted.branch is not None or (merges and second is None):
+        apart = commit_beside(git, line, candidate, manifest)
+        second = apart
     commit = line.commit_result(
         candidate.task,
         candidate.decision,
         merged.tree,
         changes,
         git.tree(candidate.decided_on),
-        summary=candidate.ended.summary,
-        attempt=candidate.ended.attempt,
-        reads=candidate.ended.reads,
+        summary=ended.summary,
+        attempt=ended.attempt,
+        reads=ended.reads,
+        style=style_of(git, manifest, candidate.task, candidate.agent, own),
+        beside=second if merges else None,
     )
-    return Prepared(commit, tuple(change.path for change in changes))
+    return Prepared(commit, tuple(change.path for change in changes), apart)
+
+
+def commit_beside(git: Store, line: Line, candidate: Candidate, manifest: Manifest) -> str:
+    """A commit of a result on the commit that it started from, or on what its agent committed there: what a pull
+    request can be made of. No ref names it yet.
+    """
+    ended = candidate.ended
+    base = git.tree(candidate.base)
+    own = own_commits(git, candidate.base, candidate.result, ended.attempt) if _looks(manifest) else None
+    kept = own if manifest.integrate.strategy == "merge" else None
+    return line.commit_beside(
+        candidate.task,
+        candidate.decision,
+        candidate.result,
+        differences(base, git.tree(candidate.result)),
+        base,
+        kept or candidate.base,
+        summary=ended.summary,
+        attempt=ended.attempt,
+        reads=ended.reads,
+        style=style_of(git, manifest, candidate.task, candidate.agent, own),
+    )
+
+
+def _looks(manifest: Manifest) -> bool:
+    """Whether it matters what agents committed themselves."""
+    return manifest.integrate.strategy == "merge" or manifest.integrate.author == "agent"
 
 
 class LandingQueue:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from orchestra.integration.commits import PLAIN, Style
 from orchestra.integration.message import entries_message, landed_message
 from orchestra.integration.undone import Undone
 from orchestra.model.entries import LockEntry, lock_path, lock_paths, parse, render, task_of
@@ -70,15 +71,56 @@ class Line:
         summary: str,
         attempt: str,
         reads: tuple[str, ...] = (),
+        style: Style = PLAIN,
+        beside: str | None = None,
     ) -> str:
         """A commit on the tip that holds the merged tree and the task's new entry; the tip stays.
 
-        `base` is the tree on which the task was decided, `reads` what its agent was seen to read.
+        `base` is the tree on which the task was decided, `reads` what its agent was seen to read, `beside` the second
+        parent, if there is to be one.
         """
-        entry = self._entry(task, decision, self._git.tree(merged), changes, base, reads)
-        message = landed_message(task, summary, key=entry.key, attempt=attempt)
+        entry = self._entry(
+            task, decision, self._git.tree(merged), changes, base, reads, self.entries.get(task.name)
+        )
+        parents = (self.tip,) if beside is None else (self.tip, beside)
+        return self._commit_entry(task, entry, merged, parents, summary, attempt, style)
+
+    def commit_beside(
+        self,
+        task: Task,
+        decision: Decision,
+        result: str,
+        changes: tuple[Change, ...],
+        base: Tree,
+        parent: str,
+        *,
+        summary: str,
+        attempt: str,
+        reads: tuple[str, ...] = (),
+        style: Style = PLAIN,
+    ) -> str:
+        """A commit on `parent` that holds a result as it was captured on the tree `base`, with the entry that the task
+        would have there: merged by whoever, in whatever way, the task has landed.
+        """
+        previous = self._read_entry(task.name, base)
+        entry = self._entry(task, decision, self._git.tree(result), changes, base, reads, previous)
+        return self._commit_entry(task, entry, result, (parent,), summary, attempt, style)
+
+    def _commit_entry(
+        self,
+        task: Task,
+        entry: LockEntry,
+        tree: str,
+        parents: tuple[str, ...],
+        summary: str,
+        attempt: str,
+        style: Style,
+    ) -> str:
+        message = landed_message(
+            task, summary, key=entry.key, attempt=attempt, template=style.message, agent=style.agent
+        )
         edits = ((lock_path(task.name), render(entry)),)
-        return self._git.commit(CommitRequest(merged, (self.tip,), message, edits))
+        return self._git.commit(CommitRequest(tree, parents, message, edits, style.author))
 
     def land(self, task: str, commit: str) -> None:
         """Stand on the commit that lands a task."""
@@ -93,7 +135,8 @@ class Line:
 
     def note_unchanged(self, task: Task, decision: Decision, base: Tree, reads: tuple[str, ...] = ()) -> None:
         """Remember the entry of a success that changed no file, to be committed with others at the end."""
-        self._pending[task.name] = self._entry(task, decision, self.tree, (), base, reads)
+        previous = self.entries.get(task.name)
+        self._pending[task.name] = self._entry(task, decision, self.tree, (), base, reads, previous)
 
     def note_present(
         self,
@@ -105,7 +148,8 @@ class Line:
         """Remember an entry that says that the tip holds what the task did, `changes` and `reads` where they are known:
         without reads, what was observed before still holds.
         """
-        self._pending[task.name] = self._entry(task, decision, self.tree, changes, self.tree, reads)
+        previous = self.entries.get(task.name)
+        self._pending[task.name] = self._entry(task, decision, self.tree, changes, self.tree, reads, previous)
 
     def commit_pending(self) -> str | None:
         """Commit the entries that are yet to come and stand on that commit; None where there are none."""
@@ -126,14 +170,14 @@ class Line:
         changes: tuple[Change, ...],
         base: Tree,
         reads: tuple[str, ...] | None,
+        previous: LockEntry | None,
     ) -> LockEntry:
-        """The entry of a task that ran on `base` and left `changes`, as the files stand in `after`; `reads` None: what
-        was observed before still holds.
+        """The entry of a task that ran on `base` and left `changes`, as the files stand in `after`; `previous` is the
+        one that it had, `reads` None: what was observed before still holds.
 
         What came to the tip meanwhile by other hands, the attempt has neither seen nor made: such a path is
         recorded as the attempt left it, so that the change counts as what it is.
         """
-        previous = self.entries.get(task.name)
         changed = {change.path for change in changes}
 
         def left(path: str) -> FileState | None:
@@ -161,6 +205,12 @@ class Line:
             frozenset(path for path in created if outputs.get(path) is not None),
             {path: state for path in rewrite_set(task, after) if (state := left(path)) is not None},
             observed,
+        )
+
+    def _read_entry(self, task: str, tree: Tree) -> LockEntry | None:
+        path = lock_path(task)
+        return (
+            self._read(Tree(tree.commit, {path: tree.files[path]})).get(task) if path in tree.files else None
         )
 
     def _read(self, tree: Tree) -> Mapping[str, LockEntry]:

@@ -13,6 +13,11 @@ CHECKS = "refs/orchestra/checks/"
 CAPTURED = "refs/orchestra/captured/"
 RESULTS = "refs/orchestra/results/"
 REJECTED = "refs/orchestra/rejected/"
+PUT = "refs/orchestra/branches/put/"
+"""By the name of a branch that keeps a result (`integrate.branch`): where it was last put. Only there it is ours."""
+
+KEPT = "refs/orchestra/branches/kept/"
+"""By the name of such a branch: a result that is yet to be put there, or cannot be."""
 
 
 def check_ref(key: str) -> str:
