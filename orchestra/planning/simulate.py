@@ -28,6 +28,7 @@ from orchestra.model.ports import (
     VerifyEnded,
     VerifyOrder,
 )
+from orchestra.model.rescued import commits_ref
 from orchestra.model.tasks import Task
 from orchestra.model.trailers import result_message
 from orchestra.model.trees import Tree
@@ -56,7 +57,7 @@ class Script:
     may be over soon, `retry_after` in how many seconds at least, `throttled` whether its service was asked too much.
     `usage` is what it used, `says` what its agent says as soon as it starts (in
     the phase `says_in`), `reads` what it is seen to
-    read.
+    read, `commits` the edits of each commit that it makes itself.
     """
 
     seconds: float = 1.0
@@ -71,6 +72,7 @@ class Script:
     says: tuple[AgentEvent, ...] = ()
     says_in: str = "agent"
     reads: tuple[str, ...] = ()
+    commits: tuple[tuple[tuple[str, bytes | None], ...], ...] = ()
 
 
 def pessimist(order: AttemptOrder, tree: Tree) -> Script:
@@ -214,6 +216,11 @@ class SimulatedExecutor:
             )
         message = result_message(order.task.name, order.attempt, "", script.reads)
         result = self.git.commit(CommitRequest(order.base, (order.base,), message, script.edits))
+        head = order.base
+        for edits in script.commits:
+            head = self.git.commit(CommitRequest(head, (head,), f"By {order.task.name}\n", edits))
+        if head != order.base:
+            self.git.update_refs((RefUpdate(commits_ref(order.attempt), head, force=True),))
         changed = self.git.tree(result).files != tree.files
         if order.task.claims.is_check and not changed:
             # Of a check nothing is kept but its verdict.

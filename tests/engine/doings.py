@@ -46,6 +46,8 @@ class Doing:
     deletes: bool
     outcome: Outcome = Outcome.SUCCESS
     red: bool = False
+    commits: int = 0
+    """How many of its edits it commits itself, one by one; one more than there are: also what it takes away again."""
 
     def __call__(self, one: Task, texts: Mapping[str, bytes]) -> Script:
         """The script of an attempt on these files."""
@@ -72,7 +74,10 @@ class Doing:
                 edits.append(
                     (path, f"{'red ' if self.red else ''}{self.mark} {value}".encode() + mark * formats)
                 )
-        return Script(self.seconds, tuple(edits))
+        own = tuple((edit,) for edit in edits[: self.commits])
+        if self.commits > len(edits):
+            own = (*own, (("secret", b"x"),), (("secret", None),))
+        return Script(self.seconds, tuple(edits), commits=own)
 
 
 @st.composite
@@ -93,6 +98,7 @@ def doings(draw: st.DrawFn, one: Task, *, failures: bool) -> Doing:
         if failures
         else Outcome.SUCCESS,
         failures and draw(seldom(st.just(True), else_=st.just(False))),
+        draw(st.integers(0, 3)),
     )
 
 

@@ -6,7 +6,7 @@ Whatever a test is about, every build in it is watched by a `Witness`, who knows
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from hypothesis.vendor.pretty import RepresentationPrinter
@@ -196,7 +196,7 @@ class World:
             f"{' run' if one.run else ''}{' exclusive' if one.claims.exclusive else ''} {one.priority}"
             for one in self.manifest.tasks
         ]
-        return "\n".join(["World", *shown, f"verify {self.manifest.integrate.verify}", repr(self.files())])
+        return "\n".join(["World", *shown, repr(self.manifest.integrate), repr(self.files())])
 
     def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:
         # By this hypothesis shows it where a test is red.
@@ -230,7 +230,12 @@ class World:
 
     def retask(self, *tasks: Task) -> None:
         """The person writes another manifest."""
-        self.manifest = manifest(*tasks, verify=self.manifest.integrate.verify)
+        other = manifest(*tasks, verify=self.manifest.integrate.verify)
+        self.manifest = replace(other, integrate=self.manifest.integrate)
+
+    def integrate(self, **options: Any) -> None:
+        """The person lets results land in another way."""
+        self.manifest = replace(self.manifest, integrate=replace(self.manifest.integrate, **options))
 
     # --- what is there ---------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from orchestra.integration.line import Line
-from orchestra.integration.refs import REJECTED
+from orchestra.integration.refs import KEPT, PUT, REJECTED
 from orchestra.model.entries import LockEntry
 from orchestra.model.events import (
     AttemptFinished,
@@ -18,19 +18,23 @@ from orchestra.model.events import (
 )
 from orchestra.model.freshness import Reason, ReasonKind, Situation, State, decide, decide_all
 from orchestra.model.graph import build_graph
+from orchestra.model.trailers import ATTEMPT_TRAILER
 from orchestra.model.trees import Tree, differences
 from orchestra.reporting.explain import explain_text, stale_needs
 from tests.engine.world import Built, Passed, World
 
 SETTLED = ("fresh", "reverted")
+NAMED = "refs/heads/feature/"
+"""Below it: the branches that keep results, where there are to be any."""
 
 
 def heads(world: World) -> dict[str, str]:
     """The person's branches."""
+    ours = ("refs/heads/orchestra/", NAMED)
     return {
         ref: commit
         for ref, commit in world.git.refs.items()
-        if ref.startswith("refs/heads/") and not ref.startswith("refs/heads/orchestra/")
+        if ref.startswith("refs/heads/") and not ref.startswith(ours)
     }
 
 
@@ -90,6 +94,50 @@ def entries_say_what_was_done(world: World, built: Built) -> None:
         created = {path for path in changed - known.keys() if before.state(path) is None}
         created |= earlier.created if earlier else set()
         assert entry.created == {path for path in created if entry.outputs[path] is not None}
+
+
+def landed_as_asked(world: World, built: Built) -> None:
+    """What lands has the tip as its first parent, and by a merge the second leads from the base to the result."""
+    bases = {event.attempt: event.base for event in built.of(AttemptStarted)}
+    results = {event.attempt: event.result for event in built.of(AttemptFinished)}
+    wanted, git = world.manifest.integrate, world.git
+    for landed in built.of(TaskLanded):
+        others = git.parents(landed.commit)[1:]
+        assert len(others) == (wanted.strategy == "merge")
+        assert git.author(landed.commit) is None or wanted.author == "agent"
+        result = results.get(landed.attempt)
+        if others and result is not None:
+            assert git.is_ancestor(bases[landed.attempt], others[0])
+            assert world.files(others[0]) == world.files(result)
+            assert all(
+                "secret" not in world.files(commit)
+                for commit in world.first_parents(others[0])
+                if commit != bases[landed.attempt]
+            )
+
+
+def branches_keep_results(world: World, built: Built) -> None:
+    """What landed, or was rejected, stands on its branch as its attempt left it, with an entry; we know where we put
+    each, and nothing is left over.
+    """
+    template, git = world.manifest.integrate.branch, world.git
+    refs = dict(git.refs)
+    put = {ref.removeprefix(PUT): commit for ref, commit in refs.items() if ref.startswith(PUT)}
+    named = {ref.removeprefix("refs/heads/"): at for ref, at in refs.items() if ref.startswith(NAMED)}
+    assert put.items() == named.items()
+    assert not any(ref.startswith(KEPT) for ref in refs)
+    if template is None:
+        assert named == {}
+        return
+    results = {event.attempt: event.result for event in built.of(AttemptFinished)}
+    last = {event.task: event for event in built.events if isinstance(event, TaskLanded | TaskRejected)}
+    for task, event in last.items():
+        at = named[template.format(task=task, build=event.build)]
+        result = results.get(event.attempt)
+        if result is not None:
+            assert world.files(at) == world.files(result)
+            assert f"{ATTEMPT_TRAILER}: {event.attempt}" in git.message(at)
+            assert task in world.entries(at)
 
 
 def turned_down(built: Built) -> set[str]:

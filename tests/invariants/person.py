@@ -75,7 +75,8 @@ class Person:
     def clone(self) -> None:
         """Go on in a clone, which has the branches alone."""
         self.world.forget()
-        for ref in [ref for ref in self.world.git.refs if ref.startswith("refs/heads/orchestra/")]:
+        left = ("refs/heads/orchestra/", "refs/heads/feature/")
+        for ref in [ref for ref in self.world.git.refs if ref.startswith(left)]:
             del self.world.git.refs[ref]
 
     # --- the manifest ----------------------------------------------------------------------------------------
@@ -253,7 +254,8 @@ class Person:
         own = line[: line.index(base)] if base in line else []
         self.world.git.refs[self.world.branch] = other
         for commit in reversed(own):
-            if len(git.parents(commit)) != 1 or not self.apply(
+            landed = KEY_TRAILER in git.message(commit)
+            if not (landed or len(git.parents(commit)) == 1) or not self.apply(
                 git.parents(commit)[0], commit, git.message(commit)
             ):
                 self.world.git.refs[self.world.branch] = before

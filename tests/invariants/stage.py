@@ -43,6 +43,7 @@ class Stage:
         files = {"README": "hello", **files}
         world = World.of(*chosen, files=files, verify=verify, git=self.repository())
         world.behind = self.behind
+        self.land(data, world)
         doing = {one.name: data.draw(doings(one, failures=failures)) for one in chosen}
         act(world, doing)
         note(f"{world}\n{doing}")
@@ -50,6 +51,14 @@ class Stage:
         for _ in range(data.draw(st.integers(0, len(chosen) - 1))):
             person.remove(len(person.tasks) - 1)
         return world, person
+
+    def land(self, data: st.DataObject, world: World) -> None:
+        """Let results land in any way."""
+        world.integrate(
+            strategy=data.draw(st.sampled_from(["squash", "merge"])),
+            branch=data.draw(st.sampled_from([None, "feature/{task}", "feature/{build}-{task}"])),
+            author=data.draw(st.sampled_from(["user", "agent"])),
+        )
 
     def twin(self, person: Person) -> Person:
         """Another person with a repository of their own in which all is the same."""

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from orchestra.integration.refs import CAPTURED, RESULTS
+from orchestra.integration.refs import CAPTURED, KEPT, RESULTS
 from orchestra.model.ports import AttemptOrder
 from orchestra.model.trailers import ATTEMPT_TRAILER, read_result_message
 from orchestra.model.trees import Tree
@@ -21,6 +21,7 @@ from tests.engine.world import World
 from tests.examples import in_memory
 from tests.model.kit import task
 
+from .checks import NAMED
 from .crashing import Crash, Fuse
 from .person import Person
 from .stage import Stage
@@ -75,8 +76,15 @@ class Crashes(Stage, RuleBasedStateMachine):
         assert unlucky.build(jobs=jobs).finished.ok
         assert difference(lucky, unlucky) == {}
         landed_once(unlucky, since)
+        assert named(lucky) == named(unlucky)
+        assert unlucky.git.refs_below(KEPT) == {}, "what was to be on a branch is not there"
         unlucky.build_nothing()
         assert unlucky.git.refs_below(CAPTURED) == {}, "what was done is still not settled"
+
+
+def named(world: World) -> set[str]:
+    """The tasks of which a branch keeps a result."""
+    return {ref.rpartition("/")[2].rpartition("-")[2] for ref in world.git.refs_below(NAMED)}
 
 
 def captured(world: World) -> set[tuple[str | None, str]]:

@@ -20,9 +20,11 @@ from tests.examples import in_memory
 
 from .checks import (
     all_is_settled,
+    branches_keep_results,
     entries_say_what_was_done,
     explained,
     heads,
+    landed_as_asked,
     nothing_is_lost,
     nothing_more_runs,
     replayed_as_recorded,
@@ -183,6 +185,8 @@ class Story(Stage, RuleBasedStateMachine):
         nothing_is_lost(self.world, before)
         replayed_as_recorded(self.world, built)
         entries_say_what_was_done(self.world, built)
+        landed_as_asked(self.world, built)
+        branches_keep_results(self.world, built)
         assert {event.attempt for event in built.of(TaskReplayed)}.isdisjoint(self.turned_down)
         self.turned_down |= turned_down(built)
         if built.finished.ok:
