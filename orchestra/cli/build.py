@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 import time
 from collections.abc import Callable
@@ -16,19 +15,18 @@ import click
 
 from orchestra.cli.options import Project, Settings, amount, common_options, use_color
 from orchestra.cli.terminal import can_ask
-from orchestra.execution.engine import BuildOrder, Engine
-from orchestra.execution.lock import BuildLock
-from orchestra.integration.reconcile import TakenUp
 from orchestra.model.errors import ExitStatus, OrchestraError
-from orchestra.model.events import BuildFinished, Event, Notice
-from orchestra.model.ports import Listener
-from orchestra.model.tasks import Manifest, Task
 
 if TYPE_CHECKING:
+    from orchestra.execution.engine import BuildOrder, Engine
     from orchestra.execution.hooks import Hooks
     from orchestra.execution.local import LocalExecutor
     from orchestra.execution.workshop import Workshop
+    from orchestra.integration.reconcile import TakenUp
+    from orchestra.model.events import BuildFinished
     from orchestra.model.means import Means
+    from orchestra.model.ports import Listener
+    from orchestra.model.tasks import Manifest, Task
 
 
 class SystemClock:
@@ -165,6 +163,8 @@ def command(
 
 def run_build(project: Project, request: BuildRequest, display: Display) -> BuildFinished:
     """Carry one build out, tell it on standard output, and give its last event."""
+    from orchestra.execution.lock import BuildLock
+
     waiting = (lambda what: click.echo(f"{what}; waiting for its end", err=True)) if request.wait else None
     with BuildLock(project.lock_path, waiting) as lock:
         return _Build(project, request, display).run(after_crash=lock.broken_off)
@@ -278,6 +278,7 @@ class _Build:
 
     def _order(self, begin: TakenUp) -> BuildOrder:
         from orchestra.cli.workshop import environment_of
+        from orchestra.execution.engine import BuildOrder
 
         project = self._project
         selected, forced = chosen(project, self._request)
@@ -299,6 +300,7 @@ class _Build:
 
     def _engine(self, order: BuildOrder, shop: Workshop, executor: LocalExecutor) -> Engine:
         from orchestra.cli.workshop import slots_of
+        from orchestra.execution.engine import Engine
         from orchestra.execution.preflight import Preflight
 
         project = self._project
@@ -363,7 +365,9 @@ class _Build:
         return task.agent or (found.name if found else "none")
 
     def _notice(self, message: str, hint: str | None) -> None:
-        event: Event = Notice(self._clock.now(), self._build, message, hint)
+        from orchestra.model.events import Notice
+
+        event = Notice(self._clock.now(), self._build, message, hint)
         for listener in self._listeners:
             listener.notify(event)
 
@@ -392,6 +396,8 @@ def _dry_run(project: Project, request: BuildRequest, display: Display) -> int:
 
 def build_name(now: float) -> str:
     """A name for a build that sorts by time and is unique: `20261122-153000-1f2e`."""
+    import secrets  # not for what a shell completes
+
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{secrets.token_hex(2)}"
 
 

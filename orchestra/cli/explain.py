@@ -9,7 +9,6 @@ import click
 
 from orchestra.cli.options import Project, Settings, common_options, use_color
 from orchestra.model.errors import ExitStatus
-from orchestra.model.freshness import decide_all
 
 
 @click.command("explain")
@@ -21,6 +20,7 @@ def command(
     settings: Settings, task: str, as_json: bool, directory: str | None, file: str | None, debug: bool
 ) -> int:
     """Show why TASK is fresh or stale, part by part, its claims, what it waits for, what would make it run."""
+    from orchestra.model.freshness import decide_all
     from orchestra.reporting.explain import explain_json, explain_text
 
     project = Project(settings, directory=directory, file=file)

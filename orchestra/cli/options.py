@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from orchestra.manifest.load import load
-from orchestra.manifest.problems import show
 from orchestra.model.errors import usage_error
-from orchestra.model.graph import Graph, build_graph
-from orchestra.model.tasks import Manifest
-from orchestra.vcs.repository import Head, Repository
 
 if TYPE_CHECKING:
+    # What a shell completes comes from the commands, which are imported for that: they cost next to nothing.
     from orchestra.integration.reconcile import TakenUp
     from orchestra.model.freshness import Situation
+    from orchestra.model.graph import Graph
+    from orchestra.model.tasks import Manifest
+    from orchestra.vcs.repository import Head, Repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +82,15 @@ class Project:
     @cached_property
     def repository(self) -> Repository:
         """The repository that holds the directory."""
+        from orchestra.vcs.repository import Repository
+
         return Repository.open(self._directory.absolute())
 
     @cached_property
     def _written(self) -> Manifest:
         """The manifest and the prompts, as they are on disk now."""
+        from orchestra.manifest.load import load
+
         file = None if self._file is None else (self._directory / self._file).absolute()
         cache = self.repository.state_folder / "cache"
         return load(self.repository.root, file=file, cache_dir=cache, agent=self._agent)
@@ -133,6 +136,8 @@ class Project:
     @cached_property
     def graph(self) -> Graph:
         """The graph of all tasks."""
+        from orchestra.model.graph import build_graph
+
         return build_graph(self.manifest.tasks)
 
     @property
@@ -147,6 +152,9 @@ class Project:
 
     def _head(self, name: str | None) -> Head:
         """What a build is for: the branch of that name, else what is checked out."""
+        from orchestra.manifest.problems import show
+        from orchestra.vcs.repository import Head
+
         if name is None:
             return self.repository.head()
         branch = f"refs/heads/{name.removeprefix('refs/heads/')}"
@@ -179,6 +187,8 @@ class Project:
             if task.prompt is not None and os.path.normpath(target) == task.prompt.path:
                 return task.name
         from difflib import get_close_matches
+
+        from orchestra.manifest.problems import show
 
         close = get_close_matches(target, self.graph.tasks, n=1)
         hint = f"did you mean `{close[0]}`?" if close else "orchestra status lists the tasks"

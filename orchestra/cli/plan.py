@@ -9,7 +9,6 @@ import click
 
 from orchestra.cli.build import BuildRequest, jobs_option
 from orchestra.cli.options import Project, Settings, common_options, use_color
-from orchestra.cli.simulated import foreseen
 from orchestra.cli.terminal import width_of
 from orchestra.model.errors import ExitStatus
 
@@ -40,6 +39,8 @@ def command(
     """
     if as_json and as_dot:
         raise click.UsageError("--json and --dot exclude each other")
+    from orchestra.cli.simulated import foreseen
+
     project = Project(settings, directory=directory, file=file)
     outlook = foreseen(project, BuildRequest(targets, jobs, force))
     if as_json:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestra.cli.options import Project, Settings, common_options, use_color
 from orchestra.model.errors import ExitStatus
-from orchestra.model.freshness import Decision, decide_all
+
+if TYPE_CHECKING:
+    from orchestra.model.freshness import Decision
 
 
 @click.command("status")
@@ -31,6 +34,8 @@ def command(
 
     TASK is the name of a task or the path of its prompt; with none, all tasks are meant.
     """
+    from orchestra.model.freshness import decide_all
+
     project = Project(settings, directory=directory, file=file)
     asked = set(project.named(targets))
     decisions = decide_all(project.situation())
