@@ -8,13 +8,16 @@ import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestra import __version__
 from orchestra.cli.options import Settings, use_color
 from orchestra.model.errors import ExitStatus, OrchestraError, environment_error, usage_error
-from orchestra.reporting.errors import render_error
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS = {
     "build": "Run the stale tasks, in parallel, and land what passes.",
@@ -31,6 +34,10 @@ COMMANDS = {
 }
 
 
+COMPLETING = "_ORCHESTRA_COMPLETE"
+"""The environment variable by which a shell asks what could come next; click answers it."""
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called, since imports are what a null build pays for."""
 
@@ -44,7 +51,20 @@ class LazyGroup(click.Group):
             return None
         command = importlib.import_module(f"orchestra.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
+        if ctx.resilient_parsing:
+            from orchestra.cli.completing import teach
+
+            teach(command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands and options that begin so, without importing any command."""
+        from click.shell_completion import CompletionItem
+
+        found = [
+            CompletionItem(name, help=what) for name, what in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> object:
         """As click does; a reader that has gone (`orchestra status | head`) is no error."""
@@ -92,10 +112,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     _open_streams()
+    if os.environ.get(COMPLETING, "").endswith("_complete"):
+        # A shell asks in the middle of a line: whatever is wrong must not be told into it.
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+        from orchestra.cli.completing import teach
+
+        teach(cli)
     if not debug:
         sys.excepthook = _tell_mistake
     try:
-        status = cli.main(arguments, prog_name="orchestra", standalone_mode=False)
+        status = cli.main(arguments, prog_name="orchestra", complete_var=COMPLETING, standalone_mode=False)
     except OrchestraError as error:
         if debug:
             raise
@@ -152,6 +178,8 @@ def _tell_mistake(kind: type[BaseException], error: BaseException, trace: Traceb
 
 
 def _tell(error: OrchestraError) -> ExitStatus:
+    from orchestra.reporting.errors import render_error
+
     click.echo(render_error(error, color=use_color(sys.stderr)), err=True)
     return error.status
 
