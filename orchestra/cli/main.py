@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import TextIOWrapper
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -28,11 +28,22 @@ COMMANDS = {
     "rollback": "Take landed results back, by a new verified commit.",
     "logs": "Show what the last attempt at a task printed.",
     "stop": "End a running build, as an interrupt would.",
-    "doctor": "Look at git, disk, agents and manifest for what is in the way.",
+    "doctor": "Look at git, disk, agents and manifest for what is amiss.",
     "init": "Write a first manifest, as this repository suggests it.",
     "demo": "Make a small repository and build it, to see how it goes.",
 }
 
+
+GROUPS = {
+    "Build": ("build", "watch", "stop"),
+    "Look": ("status", "plan", "explain", "scan", "history", "logs", "report"),
+    "Mend": ("rollback", "resolve", "clean", "doctor"),
+    "Begin": ("init", "demo"),
+}
+"""What commands are for; those that nobody put into a group come last."""
+
+_LABEL = 7
+"""The columns that the labels of groups take."""
 
 COMPLETING = "_ORCHESTRA_COMPLETE"
 """The environment variable by which a shell asks what could come next; click answers it."""
@@ -88,10 +99,39 @@ class LazyGroup(click.Group):
             hint = f"did you mean `orchestra {close[0]}`?" if close else "orchestra --help lists the commands"
             raise usage_error(f"there is no command `{args[0]}`", hint=hint) from error
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, without importing any."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands by what they are for, then the options: one screen, without importing any command."""
+        formatter.write("\n" + "\n".join(commands_help(COMMANDS, formatter.width)) + "\n\n")
+        options = "; ".join(filter(None, (_option_words(ctx, each) for each in self.get_params(ctx))))
+        formatter.write("\n".join(_column("Options:", 9, options, formatter.width)) + "\n")
+
+
+def _option_words(context: click.Context, option: click.Parameter) -> str:
+    """An option in short; of those that only tell something (`--help`) the name says all."""
+    flags, what = option.get_help_record(context) or ("", "")
+    return flags if option.is_eager else f"{flags}: {what[:1].lower()}{what[1:].rstrip('.')}"
+
+
+def commands_help(commands: Mapping[str, str], width: int) -> list[str]:
+    """Commands with what they do, in lines of at most so many columns; a group's first line begins with its label."""
+    grouped = [name for names in GROUPS.values() for name in names]
+    groups = {**GROUPS, "More": tuple(name for name in commands if name not in grouped)}
+    inner = max(map(len, commands)) + 2
+    lines: list[str] = []
+    for label, names in groups.items():
+        beside = [
+            line
+            for name in names
+            if name in commands
+            for line in _column(name, inner, commands[name], width - _LABEL)
+        ]
+        lines += (f"{'' if number else label:<{_LABEL}}{line}" for number, line in enumerate(beside))
+    return lines
+
+
+def _column(label: str, indent: int, text: str, width: int) -> list[str]:
+    """Text beside a label, wrapped."""
+    return click.formatting.wrap_text(text, width, f"{label:<{indent}}", " " * indent).split("\n")
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -103,7 +143,7 @@ class LazyGroup(click.Group):
 @click.option("--debug", is_flag=True, help="Show a traceback with an error.")
 @click.pass_context
 def cli(context: click.Context, directory: str, file: str | None, debug: bool) -> None:
-    """Make for coding agents: run the prompts that are stale, and land what passes."""
+    """Make for coding agents: run the prompts that are stale, land what passes."""
     context.obj = Settings(directory, file, debug)
 
 
