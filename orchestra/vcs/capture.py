@@ -72,7 +72,7 @@ def capture(
         tree = _tree(slot.git(repository.command), slot, spared)
         changes = _changes(repository, base, tree)
         _refuse_hidden(repository, slot, tree, changes)
-        _keep_commits(repository, slot, base, ref.rsplit("/", 1)[-1])
+        keep_commits(repository, slot, base, ref.rsplit("/", 1)[-1])
         if not changes and not keep_unchanged:
             return Captured(None)
         commit = repository.keep_tree(tree, (base,), message)
@@ -208,7 +208,7 @@ def _declared_submodules(git: GitCommand, slot: Slot) -> frozenset[str]:
     return frozenset(record.partition("\n")[2] for record in decode(found.stdout).split("\0"))
 
 
-def _keep_commits(repository: Repository, slot: Slot, base: str, attempt: str) -> None:
+def keep_commits(repository: Repository, slot: Slot, base: str, attempt: str) -> None:
     """What the agent committed itself is kept beside the captured tree, also what it went back from."""
     if _head_never_moved(slot, base):
         return

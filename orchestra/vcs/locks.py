@@ -20,11 +20,16 @@ def remove_stale_locks(root: Path, common_dir: Path, slots: Path) -> None:
     build's lock: no other writes there.
     """
     slots = slots.resolve()
-    found = [*_ref_locks(common_dir), *_slot_locks(common_dir, slots)]
+    found = stale_locks(common_dir, slots)
     if found and not _git_works_in(root.resolve(), slots):
         for lock in found:
             with suppress(OSError):  # git will say what it is that may not be written
                 lock.unlink()
+
+
+def stale_locks(common_dir: Path, slots: Path) -> tuple[Path, ...]:
+    """The lock files of orchestra's refs and slots: stale where neither a build nor a git is at work."""
+    return (*_ref_locks(common_dir), *_slot_locks(common_dir, slots.resolve()))
 
 
 def _ref_locks(common_dir: Path) -> Iterator[Path]:
