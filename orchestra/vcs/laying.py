@@ -63,7 +63,22 @@ def lay_out(repository: Repository, slot: Slot, spared: Spared, tree: str) -> No
 
 def left_markers(repository: Repository, slot: Slot, paths: tuple[str, ...], *sides: str) -> tuple[str, ...]:
     """The files among `paths` that hold lines of conflict markers which stand in neither of the commits `sides`."""
-    return tuple(path for path in paths if _markers(_on_disk(slot, path)) - _known(repository, path, sides))
+    return tuple(dict.fromkeys(path for path, _ in marked_lines(repository, slot, paths, *sides)))
+
+
+def marked_lines(
+    repository: Repository, slot: Slot, paths: tuple[str, ...], *sides: str
+) -> tuple[tuple[str, int], ...]:
+    """The lines in files among `paths` that are conflict markers and stand in neither of the commits `sides`: each with
+    its file and its number, from 1.
+    """
+    found: list[tuple[str, int]] = []
+    for path in paths:
+        lines = _on_disk(slot, path).split(b"\n")
+        marked = [(number, line) for number, line in enumerate(lines, start=1) if MARKER.match(line)]
+        known = _known(repository, path, sides) if marked else set()
+        found += ((path, number) for number, line in marked if line not in known)
+    return tuple(found)
 
 
 def _known(repository: Repository, path: str, sides: tuple[str, ...]) -> set[bytes]:

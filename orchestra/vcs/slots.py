@@ -117,8 +117,11 @@ class SlotPool:
         folder: Path,
         worktrees: Worktrees,
         rescue: Callable[[Slot, str], None],
+        named: str = "slot-{}",
     ) -> None:
-        """`rescue` is called with a slot and an attempt's name before what was not captured is cleared."""
+        """`rescue` is called with a slot and an attempt's name before what was not captured is cleared; `named` is
+        what the folders of slots are called, with their numbers for `{}`.
+        """
         self._command = command
         self._root = root
         self._common = common_dir
@@ -126,6 +129,7 @@ class SlotPool:
         self._folder = folder.resolve()
         self._worktrees = worktrees
         self._rescue = rescue
+        self._named = named
         self._taken: set[int] = set()
 
     def acquire(self) -> int:
@@ -142,7 +146,7 @@ class SlotPool:
 
     def prepare(self, number: int, commit: str) -> Slot:
         """The slot of that number, standing exactly at the commit; raises OrchestraError where it cannot."""
-        path = self._folder / f"slot-{number}"
+        path = self._folder / self._named.replace("{}", str(number))
         with _told(f"cannot prepare the worktree {path}"):
             slot = self._registered(number, path)
             if slot is not None:
