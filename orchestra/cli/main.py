@@ -28,6 +28,7 @@ COMMANDS = {
     "rollback": "Take landed results back, by a new verified commit.",
     "logs": "Show what the last attempt at a task printed.",
     "stop": "End a running build, as an interrupt would.",
+    "clean": "Free what builds left that nobody needs any more.",
     "doctor": "Look at git, disk, agents and manifest for what is amiss.",
     "init": "Write a first manifest, as this repository suggests it.",
     "demo": "Make a small repository and build it, to see how it goes.",
