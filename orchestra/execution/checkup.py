@@ -104,12 +104,13 @@ def look_at_slots(repository: Repository, slots: Path) -> Iterator[Finding]:
     gone = sorted(path.name for path in ours - there)
     yield Finding("slots", Level.OK, f"{count(len(ours & there), 'worktree')} in {slots}")
     if gone:
-        yield Finding(
-            "slots", Level.NOTE, f"{_listed(gone)}: the folder is gone; made anew when it is needed"
-        )
+        message = f"{_listed(gone)}: the folder is gone; made anew when it is needed"
+        yield Finding("slots", Level.NOTE, message, "orchestra clean takes it off git's list")
     strangers = sorted(path.name for path in there - ours)
     if strangers:
-        hint = f"a build puts them aside when it needs the place; else remove them: {slots}"
+        hint = (
+            f"a build puts them aside when it needs the place; what is in {slots}: orchestra clean -v aside"
+        )
         yield Finding("slots", Level.NOTE, f"{_listed(strangers)}: no worktree of this repository", hint)
 
 
@@ -135,7 +136,9 @@ def look_at_builds(repository: Repository, lock: Path) -> Iterator[Finding]:
     if total:
         told = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
         level = Level.NOTE if total > MANY_REFS else Level.OK
-        yield Finding("builds", level, f"kept under refs/orchestra: {told}")
+        yield Finding(
+            "builds", level, f"kept under refs/orchestra: {told}", "orchestra clean drops what is old"
+        )
 
 
 def look_at_parallelism(widest: int, path: int, tasks: int, jobs: int, cores: int) -> Iterator[Finding]:
