@@ -9,7 +9,7 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ import click
 
 from orchestra.cli.options import Project, Settings, common_options, use_color
 from orchestra.model.errors import ExitStatus, OrchestraError
+from orchestra.model.text import clean
 
 if TYPE_CHECKING:
     from orchestra.execution.leftovers import Grounds
@@ -57,10 +58,9 @@ def _bytes(context: click.Context, parameter: click.Parameter, value: str | None
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What was asked for: which things may go, and the words by which that was said."""
+    """What was asked for: which things may go, and how that is told."""
 
     bounds: Bounds
-    words: tuple[str, ...]
     as_json: bool
     verbose: bool
 
@@ -81,6 +81,7 @@ class Wish:
 @click.option("--all", "everything", is_flag=True, help="At any age, but not what is needed or rescued.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would go, and change nothing.")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
+@click.option("--wait", is_flag=True, help="Wait where a build is at work, instead of giving up.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("-v", "--verbose", is_flag=True, help="Name each thing.")
 @common_options
@@ -93,6 +94,7 @@ def command(
     everything: bool,
     dry_run: bool,
     yes: bool,
+    wait: bool,
     as_json: bool,
     verbose: bool,
     directory: str | None,
@@ -109,24 +111,32 @@ def command(
     from orchestra.integration.cleaning import Bounds, kind_named
 
     bounds = Bounds(older, everything, most, frozenset(map(kind_named, kinds)))
-    words = tuple(word for word in sys.argv[1:] if word not in ("-n", "--dry-run", "--json"))
-    wish = Wish(bounds, words, as_json, verbose)
+    wish = Wish(bounds, as_json, verbose)
 
     def cleaner() -> _Cleaner:
         # Anew: a person may think for long before they say yes.
         return _Cleaner(Project(settings, directory=directory, file=file), wish)
 
+    waiting = (lambda what: click.echo(f"{what}; waiting for its end", err=True)) if wait else None
     if yes and not dry_run:
-        return cleaner().clean(None)
+        return cleaner().clean(None, waiting)
     shown = cleaner().show()
-    if dry_run or as_json or not shown or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        if shown and not as_json:
-            click.echo(f"Nothing was changed. To let it go: {shlex.join(('orchestra', *words, '--yes'))}")
+    if not shown or as_json:
+        return ExitStatus.OK
+    if dry_run or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        click.echo(f"Nothing was changed. To let it go: {_typed(sys.argv[1:])}")
         return ExitStatus.OK
     if not click.confirm("Let it go?"):
         click.echo("Nothing was changed.")
         return ExitStatus.OK
-    return cleaner().clean(shown)
+    return cleaner().clean(shown, waiting)
+
+
+def _typed(words: Sequence[str]) -> str:
+    """What to type to let go what these words showed."""
+    short = (re.sub("n", "", word) if re.fullmatch("-[nv]+", word) else word for word in words)
+    kept = [word for word in short if word not in ("-", "--dry-run", "--yes")]
+    return shlex.join(("orchestra", *kept, "--yes"))
 
 
 class _Cleaner:
@@ -145,16 +155,16 @@ class _Cleaner:
         self._print(_cleaning(chosen, self._wish), now)
         holder = at_work(self._project.lock_path)
         if holder is not None and not self._wish.as_json:
-            click.echo(f"A build is at work: {holder}. Nothing can go before its end.")
+            click.echo(f"A build is at work: {holder}. Nothing goes before its end, and what it needs stays.")
         return frozenset(item.name for item in chosen.goes)
 
-    def clean(self, shown: Collection[str] | None) -> int:
+    def clean(self, shown: Collection[str] | None, waiting: Callable[[str], None] | None) -> int:
         """Take away what goes, of what was shown where something was."""
         from orchestra.execution.lock import BuildLock
         from orchestra.execution.sweeping import sweep
         from orchestra.integration.cleaning import Kind
 
-        with BuildLock(self._project.lock_path):
+        with BuildLock(self._project.lock_path, waiting):
             now = time.time()
             chosen = self._chosen(now)
             if shown is None and not self._wish.as_json:
@@ -229,7 +239,9 @@ class _Cleaner:
         try:
             at = project.situation()
             verdicts = {check_ref(key) for key in verdicts_asked(at)}
-        except OrchestraError:
+        except OrchestraError as error:
+            why = f"the manifest cannot be read, so that all stays which one may need: {error}"
+            click.echo(f"note: {clean(why)}", err=True)
             return standing
         command = project.manifest.integrate.verify
         if command is not None:
@@ -297,6 +309,7 @@ def _cleaning(chosen: Sweep, wish: Wish, swept: Swept | None = None) -> Cleaning
         for item in items
         if wish.bounds.wants(item.kind) or (not wish.bounds.kinds and item.kind.value in ASKED)
     )
+    named = frozenset(kind.value for kind in wish.bounds.kinds)
     if swept is None:
-        return Cleaning(rows)
-    return Cleaning(rows, True, swept.rescued, swept.problems)
+        return Cleaning(rows, named)
+    return Cleaning(rows, named, True, swept.rescued, swept.problems)

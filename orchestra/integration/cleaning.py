@@ -265,7 +265,7 @@ class _Tips:
         shown = self._refs.get(PARKED_BRANCH + build) if root == PARKED else None
         # A branch that the person deleted or moved: they decided about it, and no build takes it up.
         if shown is not None and shown.commit == ref.commit:
-            item = replace(item, refs=(*item.refs, (shown.name, shown.commit)))
+            item = replace(item, name=shown.name, refs=(*item.refs, (shown.name, shown.commit)))
             if shown.held:
                 return replace(item, needed=f"{shown.name.removeprefix(HEADS)} is checked out")
         else:

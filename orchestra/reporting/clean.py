@@ -41,9 +41,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Cleaning:
-    """All that was looked at, and what came of it: `done` is False where it was only shown."""
+    """All that was looked at, and what came of it: `named` are the kinds that were asked for by name, `done` is False
+    where it was only shown.
+    """
 
     rows: tuple[Row, ...]
+    named: frozenset[str] = frozenset()
     done: bool = False
     rescued: tuple[str, ...] = ()
     problems: tuple[tuple[str, str], ...] = ()
@@ -51,7 +54,7 @@ class Cleaning:
 
 def clean_text(cleaning: Cleaning, now: float, *, color: bool = False, verbose: bool = False) -> str:
     """The table by kind, without a newline at the end; `verbose`: each thing by itself, too."""
-    asked = [row for row in cleaning.rows if row.goes or row.kind not in ASKED]
+    asked = [row for row in cleaning.rows if row.kind in cleaning.named or row.kind not in ASKED]
     goes = [row for row in asked if row.goes]
     lines = _table(asked, now, color) if asked else []
     if verbose:
@@ -67,8 +70,8 @@ def clean_text(cleaning: Cleaning, now: float, *, color: bool = False, verbose: 
         reasons = dict.fromkeys(row.needed for row in old)
         lines.append(f"Needed, however old: {count(len(old), 'thing')} ({listing(reasons, 3)}).")
     for kind, what in ASKED.items():
-        found = [row for row in cleaning.rows if row.kind == kind and not row.goes and not row.needed]
-        if found:
+        found = [row for row in cleaning.rows if row.kind == kind and not row.needed]
+        if found and kind not in cleaning.named:
             noun = _NOUNS[kind][len(found) != 1]
             lines.append(
                 f"{len(found):,} {noun} {what}, {_size(found)}; only when named: orchestra clean {kind}"

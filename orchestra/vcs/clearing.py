@@ -70,7 +70,7 @@ def pooled(repository: Repository, folder: Path) -> tuple[Pooled, ...]:
         path = Path(noted).parent if noted else place / git_dir.name
         ours = _text(git_dir / "locked").strip() == REASON or path.parent == place
         number = SLOT_NAME.fullmatch(path.name)
-        if not ours or number is None:
+        if not ours or number is None or _anothers(path, git_dir):
             continue
         slot = Slot(int(number[1]), path, git_dir)
         used = max(_time(git_dir / name) for name in (BASE, IN_USE, "HEAD", "."))
@@ -183,6 +183,15 @@ def drop_refs(repository: Repository, groups: Sequence[tuple[RefUpdate, ...]]) -
     if repository.update_refs(tuple(update for group in groups for update in group)):
         return ()
     return tuple(update.ref for group in groups if not repository.update_refs(group) for update in group)
+
+
+def _anothers(path: Path, git_dir: Path) -> bool:
+    """Whether the worktree belongs to another repository, of which this one is a copy, lists and all."""
+    pointer = path / ".git"
+    if pointer.is_symlink() or not pointer.is_file():
+        return False
+    home = Path(_text(pointer).removesuffix("\n").removeprefix("gitdir: "))
+    return home.is_dir() and not home.samefile(git_dir)
 
 
 def _rescued(repository: Repository, slot: Slot, name: str, spared: Spared) -> tuple[str, ...]:
