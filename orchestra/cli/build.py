@@ -167,7 +167,7 @@ def run_build(project: Project, request: BuildRequest, display: Display) -> Buil
 
     waiting = (lambda what: click.echo(f"{what}; waiting for its end", err=True)) if request.wait else None
     with BuildLock(project.lock_path, waiting) as lock:
-        return _Build(project, request, display).run(after_crash=lock.broken_off)
+        return Build(project, request, display).run(after_crash=lock.broken_off)
 
 
 class Display:
@@ -204,7 +204,7 @@ def _not_written(error: OSError) -> None:
     click.echo(f"warning: standard output: {error.strerror}", err=True)
 
 
-class _Build:
+class Build:
     """One real build."""
 
     def __init__(self, project: Project, request: BuildRequest, display: Display) -> None:

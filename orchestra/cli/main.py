@@ -26,6 +26,7 @@ COMMANDS = {
     "explain": "Show why a task is fresh or stale, and what it waits for.",
     "history": "Show earlier builds, one build, or the attempts of one task.",
     "rollback": "Take landed results back, by a new verified commit.",
+    "resolve": "Mend by hand what could not land, and land it.",
     "logs": "Show what the last attempt at a task printed.",
     "stop": "End a running build, as an interrupt would.",
     "clean": "Free what builds left that nobody needs any more.",

@@ -60,6 +60,10 @@ class Landings:
             )
         return found
 
+    def newest(self, task: str) -> Landing | None:
+        """The landing that brought today's entry of a task; None where none did, or not for this task alone."""
+        return self._landing(task, self._tip)
+
     def of_build(self, which: str) -> tuple[Landing, ...]:
         """The landings of one build that still stand: by the beginning of its name, or `last`.
 

@@ -44,6 +44,7 @@ IN_FULL = 10
 WORTH_SAYING = 1.05
 """A speedup below this is not claimed."""
 _LABEL_WIDTH = 12
+_REJECTED = "refs/orchestra/rejected/"
 
 BROKEN_OFF = "broken off"
 """How it is called when nobody interrupted but the environment did not allow it to go on."""
@@ -67,7 +68,8 @@ _COUNTED = (
 class _Trouble:
     """Why a task failed or was rejected.
 
-    `kept` is the ref or commit that holds what it did; `mend` whether another prompt could help.
+    `kept` is the ref or commit that holds what it did; `mend` whether another prompt could help; `by_hand` whether a
+    person could go on with it: "first" where that is the first thing to try, else "too", or "" where it is none.
     """
 
     why: str = ""
@@ -77,6 +79,7 @@ class _Trouble:
     log: str = ""
     hint: str | None = None
     mend: bool = True
+    by_hand: str = ""
 
 
 @dataclass(slots=True)
@@ -98,11 +101,13 @@ class _Seen:
 class SummaryCollector:
     """A listener that remembers what the summary of one build needs.
 
-    `remedies` gives for each task what a person does about it when it did not do, such as "edit prompts/a.md".
+    `remedies` gives for each task what a person does about it when it did not do, such as "edit prompts/a.md";
+    `resolved_in` is the worktree in which a person resolves what is built, if they do.
     """
 
-    def __init__(self, remedies: Mapping[str, str] | None = None) -> None:
+    def __init__(self, remedies: Mapping[str, str] | None = None, resolved_in: str | None = None) -> None:
         self._remedies = remedies or {}
+        self._resolved_in = resolved_in
         self._seen = _Seen()
 
     def notify(self, event: Event) -> None:
@@ -165,7 +170,9 @@ class SummaryCollector:
         log = event.log if event.log or event.tail else self._seen.logs.get(event.attempt, "")
         # A conflict asks for another attempt on what has landed since, not for another prompt.
         mend = bool(event.tail) or not event.paths
-        return _Trouble(event.why, event.kept, event.paths, event.tail, log, event.hint, mend)
+        # What stays captured goes on by itself once its hint was followed.
+        by_hand = "first" if (event.kept or "").startswith(_REJECTED) else ""
+        return _Trouble(event.why, event.kept, event.paths, event.tail, log, event.hint, mend, by_hand)
 
     def _failed(self, event: TaskFailed) -> _Trouble:
         ended = self._seen.ended.get(event.attempt)
@@ -175,6 +182,7 @@ class SummaryCollector:
             tail=event.tail or (ended.tail if ended else ()),
             log=event.log or self._seen.logs.get(event.attempt, ""),
             mend=ended is None or ended.fault is not Fault.ENVIRONMENT,
+            by_hand="too" if ended and ended.result else "",
         )
 
     def _base_words(self, finished: BuildFinished) -> list[str]:
@@ -222,11 +230,22 @@ class SummaryCollector:
         lines += [f"  | {line}".rstrip() for line in log_lines(trouble.tail, tail)]
         if trouble.log:
             lines.append(f"  log:   {one_line(trouble.log)}")
+        if self._resolved_in is not None:
+            again = command("orchestra", "resolve", "--continue", task)
+            first = one_line(trouble.hint) if trouble.hint else "mend it"
+            return [*lines, f"  next:  {first} in {one_line(self._resolved_in)}, then: {again}"]
         if trouble.kept:
             lines.append(f"  kept:  {command('git', 'show', trouble.kept)}")
         again = command("orchestra", "build", task)
         first = one_line(trouble.hint or (self._remedies.get(task, "") if trouble.mend else ""))
-        return [*lines, f"  next:  {first}, then: {again}" if first else f"  next:  {again}"]
+        ways = [f"{first}, then: {again}" if first else again]
+        if trouble.by_hand:
+            # What was good enough to be brought to its landing is likely to need little more.
+            ways.insert(0 if trouble.by_hand == "first" else 1, command("orchestra", "resolve", task))
+        return [
+            *lines,
+            *(f"{label}  {way}" for label, way in zip(("  next:", "    or:"), ways, strict=False)),
+        ]
 
     def _skipped_words(self, finished: BuildFinished, color: bool) -> list[str]:
         groups: dict[str, list[str]] = {}

@@ -40,12 +40,14 @@ rejected      breaker: `pytest -q` fails with it
   | 1 failed
   log:   builds/b1/verify-1.log
   kept:  git show refs/orchestra/rejected/b1-3
-  next:  edit prompts/breaker.md, then: orchestra build breaker
+  next:  orchestra resolve breaker
+    or:  edit prompts/breaker.md, then: orchestra build breaker
 failed        hang: no end after 60 s
   | waiting...
   log:   builds/b1/hang-1.log
   kept:  git show 1a2b3c4000000000000000000000000000000000
   next:  orchestra build hang
+    or:  orchestra resolve hang
 skipped       gamma, delta (hang failed)
 used          12,345 tokens, $0.42
 advanced      main  0a1b2c3 → 2a3b4c5
