@@ -122,15 +122,14 @@ def _list(desk: Desk) -> int:
 
 def _open(desk: Desk, task: str) -> int:
     from orchestra.cli.resolving import offer_of, open_one, opened_words
-    from orchestra.vcs.resolving import forget
 
     found = desk.find(task)
     if found is not None and found.there:
         click.echo(opened_words(desk.project_of(found), found, anew=False))
         return ExitStatus.OK
     if found is not None:
-        click.echo(f"{found.slot.path} was deleted: it is opened anew", err=True)
-        forget(desk.project.repository, found)
+        click.echo(f"{clean(str(found.slot.path))} was deleted: it is opened anew", err=True)
+        _close(desk.project, found)
     offer = offer_of(desk.project, task)
     resolution = open_one(desk.project, offer, _notice)
     click.echo(opened_words(desk.project, resolution, anew=True))
@@ -158,21 +157,16 @@ def _go_on(desk: Desk, resolution: Resolution, *, wait: bool) -> int:
 
 
 def _drop(desk: Desk, task: str | None) -> int:
-    from orchestra.cli.resolving import drop_offers, offer_of, spared_of
-    from orchestra.vcs.resolving import forget, rescue_edits
+    from orchestra.cli.resolving import drop_offers, offer_of
 
     found = desk.find(task) if task is not None else desk.chosen(None, "--drop")
-    project, repository = desk.project, desk.project.repository
+    project = desk.project
     if found is None:
         assert task is not None
         name = offer_of(project, task).task
     else:
         name = found.told.task
-        kept = rescue_edits(repository, found, spared_of(project, found))
-        if kept is not None:
-            how = kept if kept.startswith("/") else typed("git", "show", kept)
-            click.echo(f"your work on it is kept: {clean(how)}")
-        forget(repository, found)
+        _close(project, found)
     refs = drop_offers(project, name)
     click.echo(
         f"{clean(name)} is let go"
@@ -181,6 +175,18 @@ def _drop(desk: Desk, task: str | None) -> int:
     if found is not None:
         _tell_gone(found, project)
     return ExitStatus.OK
+
+
+def _close(project: Project, resolution: Resolution) -> None:
+    """Remove an open worktree, and say what keeps the person's work there."""
+    from orchestra.cli.resolving import spared_of
+    from orchestra.vcs.resolving import forget, rescue_edits
+
+    kept = rescue_edits(project.repository, resolution, spared_of(project, resolution))
+    if kept is not None:
+        how = kept if kept.startswith("/") else typed("git", "show", kept)
+        click.echo(f"your work on it is kept: {clean(how)}")
+    forget(project.repository, resolution)
 
 
 def _tell_gone(resolution: Resolution, project: Project) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -68,6 +67,9 @@ ROOTS = (REJECTED, FAILED, RESCUED)
 
 LOG_BYTES = 2**16
 """So much of the end of a log is read for its last lines."""
+
+HEADING = "== "
+"""How a log begins what it says of the command that comes."""
 
 Notice = Callable[[str, str | None], None]
 
@@ -139,14 +141,15 @@ def _ended(project: Project, attempt: str) -> Ended | None:
 
 
 def _tail(log: str) -> tuple[str, ...]:
-    """The last lines of a log, as far as it is there."""
+    """The last lines of a log, as far as it is there, of what its last command printed."""
     try:
         with Path(log).open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_BYTES))
-            lines = deque(file.read().decode("utf-8", "surrogateescape").splitlines(), TAIL)
+            lines = file.read().decode("utf-8", "surrogateescape").splitlines()
     except OSError:
         return ()
-    return tuple(lines)
+    last = max((number for number, line in enumerate(lines) if line.startswith(HEADING)), default=-1)
+    return tuple(lines[last + 1 :][-TAIL:])
 
 
 # --- opening ---------------------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def opened_text(opened: Opened, happened: Happened, *, anew: bool) -> str:
 
 def ended_words(task: str, happened: Happened) -> str:
     """How an attempt at a task ended, in one line."""
-    kind = {"": "was cut off", "again": "was taken back", "rejected": "was rejected"}.get(happened.kind)
+    kind = {"": "was cut off", "again": "was tried once more", "rejected": "was rejected"}.get(happened.kind)
     verb = kind or (f"ended: {one_line(happened.kind)}" if happened.kind != "failed" else "failed")
     why = why_words(happened.why, happened.paths)
     return f"{one_line(task)} {verb}" + (f": {why}" if why else "")

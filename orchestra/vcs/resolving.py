@@ -170,8 +170,7 @@ def base_of(repository: Repository, resolution: Resolution, tip: str) -> str:
     """The commit that the person's work stands on: where they merged or rebased onto newer commits of the branch, the
     newest of these.
     """
-    git, base = resolution.slot.git(repository.command), resolution.told.base
-    head = git.run("rev-parse", "--verify", "--quiet", "HEAD", allow=(0, 1, 128)).text
+    base, head = resolution.told.base, _head(repository, resolution.slot)
     newer = repository.merge_base(head, tip) if head else None
     return newer if newer is not None and repository.is_ancestor(base, newer) else base
 
@@ -211,15 +210,18 @@ def rescue_edits(repository: Repository, resolution: Resolution, spared: Spared)
     where there is nothing that is not kept.
     """
     slot, told = resolution.slot, resolution.told
-    if not resolution.there:
-        return None
-    moved = slot.git(repository.command).run("rev-parse", "HEAD", allow=(0, 1, 128)).text != told.base
-    if not moved and is_as_laid(repository, resolution, told.laid, spared):
+    head = _head(repository, slot)
+    moved = head is not None and head != told.base
+    if not moved and (not resolution.there or is_as_laid(repository, resolution, told.laid, spared)):
         return None
     name, number = resolution.name, 1
     while repository.resolve(RESCUED + name) is not None:
         number += 1
         name = f"{resolution.name}-{number}"
+    if not resolution.there:
+        # The files are gone, by the person's own hand; what they committed is not.
+        repository.update_refs((RefUpdate(RESCUED + name, head, force=True),))
+        return RESCUED + name
     return rescue(repository, slot, name, spared)
 
 
@@ -263,6 +265,13 @@ def messages_below(repository: Repository, *prefixes: str) -> tuple[tuple[str, s
 def moved_on(resolution: Resolution, base: str, laid: Laid) -> Told:
     """What is noted once the worktree was laid out again on a newer commit."""
     return replace(resolution.told, base=base, laid=laid.tree, conflicts=laid.conflicts)
+
+
+def _head(repository: Repository, slot: Slot) -> str | None:
+    """The commit that is checked out in a worktree, also in one whose folder is gone."""
+    env = {"GIT_DIR": str(slot.git_dir)}
+    head = repository.command.run("rev-parse", "--verify", "--quiet", "HEAD", env=env, allow=(0, 1, 128))
+    return head.text or None
 
 
 def _note_base(repository: Repository, slot: Slot, base: str) -> None:
