@@ -31,13 +31,13 @@ from orchestra.model.errors import ExitStatus, OrchestraError, environment_error
 from orchestra.model.freshness import Situation, State, decide, decide_all
 from orchestra.model.keys import Parts
 from orchestra.model.ports import Listener, RefUpdate
+from orchestra.model.rescued import RESCUED
 from orchestra.model.text import clean
 from orchestra.model.trailers import read_reads, read_result_message
 from orchestra.model.trees import differences
 from orchestra.reporting.resolve import TAIL, Happened, Opened, opened_text, places
 from orchestra.reporting.words import command as typed
 from orchestra.vcs.advance import finish_or_drop, said_of, under_way
-from orchestra.vcs.capture import RESCUED
 from orchestra.vcs.laying import marked_lines
 from orchestra.vcs.resolving import (
     EDITED,

@@ -17,7 +17,9 @@ from pathlib import Path
 
 from orchestra.model.errors import OrchestraError, environment_error
 from orchestra.model.ports import RefUpdate
-from orchestra.vcs.capture import COMMITS, RESCUED, capture, rescue, snapshot
+from orchestra.model.rescued import RESCUED
+from orchestra.model.rescued import commits_ref as commits_of
+from orchestra.vcs.capture import capture, rescue, snapshot
 from orchestra.vcs.command import OBJECT_ID, GitFailedError, decode, encode
 from orchestra.vcs.folders import remove
 from orchestra.vcs.laying import lay_out
@@ -202,7 +204,7 @@ def is_as_laid(repository: Repository, resolution: Resolution, tree: str, spared
 
 def commits_ref(resolution: Resolution) -> str:
     """The ref that keeps what the person committed in the worktree, once that was captured."""
-    return RESCUED + resolution.name + COMMITS
+    return commits_of(resolution.name)
 
 
 def rescue_edits(repository: Repository, resolution: Resolution, spared: Spared) -> str | None:
