@@ -35,6 +35,7 @@ def command(
     from orchestra.history.forms import build_to_json, builds_to_json, task_to_json
     from orchestra.history.queries import read_build, read_builds, read_task
     from orchestra.history.render import render_build, render_builds, render_task
+    from orchestra.history.rollbacks import read_rollbacks
     from orchestra.vcs.repository import Repository
 
     if build is not None and task is not None:
@@ -54,6 +55,14 @@ def command(
             text = json.dumps(build_to_json(detail)) if as_json else render_build(detail, now=now)
         else:
             builds = read_builds(history, limit=limit)
-            text = json.dumps(builds_to_json(builds)) if as_json else render_builds(builds, now=now)
+            rollbacks = read_rollbacks(history, limit=limit)
+            if len(builds) == limit:
+                # No further back than the builds go.
+                rollbacks = tuple(one for one in rollbacks if one.time >= builds[-1].started)
+            text = (
+                json.dumps(builds_to_json(builds, rollbacks))
+                if as_json
+                else render_builds(builds, rollbacks, now=now)
+            )
     click.echo(text)
     return ExitStatus.OK

@@ -84,8 +84,16 @@ class Gate:
             self._halt(
                 "verify is red before anything was built",
                 f"`{self._verifier.command}` fails on {self._line.tip[:7]}, before anything was built",
-                "make it pass on the branch first, or mend `integrate.verify` in orchestra.yaml",
+                self._way_back(),
             )
+
+    def _way_back(self) -> str:
+        """What to do about a base that is red: where a commit is known that passed, also how to get back to it."""
+        green = self._verifier.last_green(self._line.tip)
+        if green is None:
+            return "make it pass on the branch first, or mend `integrate.verify` in orchestra.yaml"
+        since = f"since {green.commit[:7]}, the last that passed"
+        return f"make it pass on the branch, or: {green.typed} ({green.words} {since})"
 
     def _halt(self, why: str, message: str, hint: str) -> None:
         self._settler.halted = why

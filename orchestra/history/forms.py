@@ -6,15 +6,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from orchestra.history.records import BuildDetail, BuildRecord, TaskHistory
+from orchestra.history.rollbacks import RollbackRecord
 from orchestra.model.events import plain
 
 VERSION = 1
 """The version of the JSON form."""
 
 
-def builds_to_json(builds: Sequence[BuildRecord]) -> dict[str, Any]:
-    """Builds, in the order given; unknown values are null."""
-    return {"version": VERSION, "builds": [_build(build) for build in builds]}
+def builds_to_json(builds: Sequence[BuildRecord], rollbacks: Sequence[RollbackRecord] = ()) -> dict[str, Any]:
+    """Builds and rollbacks, in the order given; unknown values are null."""
+    return {
+        "version": VERSION,
+        "builds": [_build(build) for build in builds],
+        "rollbacks": plain(tuple(rollbacks)),
+    }
 
 
 def build_to_json(detail: BuildDetail) -> dict[str, Any]:

@@ -316,11 +316,29 @@ _ROUNDS = (
     ),
 )
 
+_ROLLBACKS = (
+    """
+    CREATE TABLE rollbacks (
+        -- Each time that landed results were taken back by a command.
+        id INTEGER PRIMARY KEY,
+        time REAL NOT NULL,
+        branch TEXT NOT NULL,
+        old TEXT NOT NULL,      -- the commit at which the branch stood
+        new TEXT NOT NULL,      -- the one that takes them back
+        tasks TEXT NOT NULL,    -- a JSON array: whose landings
+        commits TEXT NOT NULL,  -- a JSON array: the person's own commits that went too
+        verified INTEGER NOT NULL   -- whether a verification passed on the new commit
+    )
+    """,
+    "CREATE INDEX rollbacks_time ON rollbacks(time)",
+)
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration("0001_first", _TABLES + _VIEWS),
     Migration("0002_adopted_and_reverted", _SETTLED),
     Migration("0003_unpriced_and_uncounted", _LACKING),
     Migration("0004_reads_and_rounds", _ROUNDS),
+    Migration("0005_rollbacks", _ROLLBACKS),
 )
 """All changes of the schema, oldest first. One that was released never changes: add another."""
 

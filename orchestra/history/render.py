@@ -18,6 +18,7 @@ from orchestra.history.records import (
     TaskRecord,
     Why,
 )
+from orchestra.history.rollbacks import RollbackRecord
 from orchestra.model.outcomes import Final, Outcome
 from orchestra.model.text import UNKNOWN, clean, duration, money
 
@@ -26,17 +27,23 @@ _REASONS = 3
 _SHORT = 7
 
 
-def render_builds(builds: Sequence[BuildRecord], *, now: float, zone: tzinfo | None = None) -> str:
-    """One line a build: id, when, what came of it, its time, speedup and cost.
+def render_builds(
+    builds: Sequence[BuildRecord],
+    rollbacks: Sequence[RollbackRecord] = (),
+    *,
+    now: float,
+    zone: tzinfo | None = None,
+) -> str:
+    """One line a build: id, when, what came of it, its time, speedup and cost; and one a rollback, where it was.
 
     `now` is seconds since the epoch; times are shown in `zone`, by default the local one.
     """
-    if not builds:
+    if not builds and not rollbacks:
         return "no build is recorded yet"
     costs = any(build.usd is not None for build in builds)
-    lines = [["BUILD", "WHEN", "OUTCOME", "TIME", "SPEEDUP", *(["COST"] if costs else [])]]
-    for build in builds:
-        lines.append(
+    dated = [
+        (
+            build.started,
             [
                 clean(build.build),
                 _when(build.started, now, zone),
@@ -44,9 +51,30 @@ def render_builds(builds: Sequence[BuildRecord], *, now: float, zone: tzinfo | N
                 duration(build.wall_s) if build.finished is not None else "",
                 f"{build.speedup:.1f}×" if build.speedup is not None else "",
                 *([_cost(build) if build.ran else ""] if costs else []),
-            ]
+            ],
         )
-    return _table(lines)
+        for build in builds
+    ]
+    dated += [
+        (
+            one.time,
+            ["rollback", _when(one.time, now, zone), _taken_back(one), "", "", *([""] if costs else [])],
+        )
+        for one in rollbacks
+    ]
+    if rollbacks:
+        dated.sort(key=lambda line: line[0], reverse=True)
+    head = ["BUILD", "WHEN", "OUTCOME", "TIME", "SPEEDUP", *(["COST"] if costs else [])]
+    return _table([head, *(line for _, line in dated)])
+
+
+def _taken_back(record: RollbackRecord) -> str:
+    """What a rollback took back, in a few words."""
+    commits = len(record.commits)
+    own = f"{commits:,} commit{'' if commits == 1 else 's'} of yours" if commits else ""
+    what = " and ".join(filter(None, (_listing(record.tasks), own)))
+    unverified = "" if record.verified else ", not verified"
+    return f"{what} taken back by {_short(record.new)} on {_branch(record.branch)}{unverified}"
 
 
 def render_build(detail: BuildDetail, *, now: float, zone: tzinfo | None = None) -> str:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from orchestra.integration.green import Green, last_green
 from orchestra.integration.line import verdict_ref
 from orchestra.model.events import Event, VerifyFinished, VerifyStarted
-from orchestra.model.ports import Clock, Executor, Git, RefUpdate, VerifyEnded, VerifyOrder
+from orchestra.model.ports import Clock, Executor, RefUpdate, Store, VerifyEnded, VerifyOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Verifier:
 
     def __init__(
         self,
-        git: Git,
+        git: Store,
         executor: Executor,
         clock: Clock,
         build: str,
@@ -66,12 +67,20 @@ class Verifier:
         """Whether a green verdict is known of the commit's tree."""
         return self.command is None or self._git.resolve(self._ref(commit, self.command)) is not None
 
-    def begin(self, commit: str, task: str | None, *, start: bool = True) -> Verdict | None:
-        """The verdict if it is known already; else start (unless told not to) and return None."""
+    def last_green(self, tip: str) -> Green | None:
+        """The newest commit of a tip's line that is known to pass; None where none is."""
+        return last_green(self._git, tip, self.remembers)
+
+    def begin(
+        self, commit: str, task: str | None, *, start: bool = True, anew: bool = False
+    ) -> Verdict | None:
+        """The verdict if it is known already, unless it is asked for `anew`; else start (unless told not to) and return
+        None.
+        """
         if self.command is None:
             return Verdict(True)
         ref = self._ref(commit, self.command)
-        if self._git.resolve(ref) is not None:
+        if not anew and self._git.resolve(ref) is not None:
             self._emit(
                 VerifyFinished(
                     self._clock.now(),
