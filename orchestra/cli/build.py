@@ -165,8 +165,7 @@ def run_build(project: Project, request: BuildRequest, display: Display) -> Buil
     """Carry one build out, tell it on standard output, and give its last event."""
     from orchestra.execution.lock import BuildLock
 
-    waiting = (lambda what: click.echo(f"{what}; waiting for its end", err=True)) if request.wait else None
-    with BuildLock(project.lock_path, waiting) as lock:
+    with BuildLock(project.lock_path, display.waits if request.wait else None) as lock:
         return Build(project, request, display).run(after_crash=lock.broken_off)
 
 
@@ -179,29 +178,36 @@ class Display:
         self.verbosity = verbosity
         self.color = use_color(sys.stdout)
 
-    def listeners(self, project: Project) -> tuple[list[Listener], Callable[[], str]]:
-        """Who listens on behalf of the person, and what gives the summary at the end."""
+    def listeners(self, manifest: Manifest) -> tuple[list[Listener], Callable[[], str]]:
+        """Who listens to a build on behalf of the person, and what gives the summary at the end."""
         from orchestra.reporting.summary import SummaryCollector
         from orchestra.reporting.words import remedy
 
         if self.as_json:
             from orchestra.reporting.jsonl import JsonLines
 
-            return [JsonLines(sys.stdout, _not_written)], lambda: ""
-        manifest = project.manifest
+            return [JsonLines(sys.stdout, self.not_written)], lambda: ""
         summary = SummaryCollector({task.name: remedy(task, manifest.source) for task in manifest.tasks})
         found: list[Listener] = [summary]
         if not self.silent:
             from orchestra.reporting.lines import PlainLines
             from orchestra.reporting.output import Output
 
-            output = Output(sys.stdout, _not_written)
+            output = Output(sys.stdout, self.not_written)
             found.append(PlainLines(output.write, color=self.color, verbosity=self.verbosity))
         return found, lambda: summary.text(self.color)
 
+    def warn(self, message: str) -> None:
+        """Tell what is not to go through the listeners, since they may be what is broken: on standard error."""
+        click.echo(f"warning: {message}", err=True)
 
-def _not_written(error: OSError) -> None:
-    click.echo(f"warning: standard output: {error.strerror}", err=True)
+    def waits(self, message: str) -> None:
+        """Tell that the build waits, since another one is at work."""
+        click.echo(f"{message}; waiting for its end", err=True)
+
+    def not_written(self, error: OSError) -> None:
+        """Tell why standard output cannot be written."""
+        self.warn(f"standard output: {error.strerror}")
 
 
 class Build:
@@ -232,7 +238,7 @@ class Build:
             remove_stale_locks(repository.root, repository.common_dir, slots_of(self._project))
         begin = project.begin
         # First, since it may refuse: then nothing has changed.
-        recorder = Recorder.open(project.history_path, on_error=self._warn)
+        recorder = Recorder.open(project.history_path, on_error=self._display.warn)
         refs = begin.obsolete
         if project.include_dirty:
             from orchestra.vcs.snapshot import kept
@@ -241,8 +247,8 @@ class Build:
         project.repository.update_refs(refs)
         order = self._order(begin)
         logs = project.repository.state_folder / "builds" / self._build
-        record = EventsFile(logs / "events.jsonl", lambda error: self._warn(f"events.jsonl: {error}"))
-        shown, summary = self._display.listeners(project)
+        record = EventsFile(logs / "events.jsonl", lambda error: self._display.warn(f"events.jsonl: {error}"))
+        shown, summary = self._display.listeners(project.manifest)
         self._listeners = [recorder, record, *shown]
         hooks = self._hooks(logs)
         if hooks is not None:
@@ -261,7 +267,7 @@ class Build:
                 text = summary()
                 if text:
                     # Before the last hooks have ended: nobody should have to wait for them.
-                    Output(sys.stdout, _not_written).write(text + "\n")
+                    Output(sys.stdout, self._display.not_written).write(text + "\n")
         except OrchestraError as error:
             # Nothing is lost: what was captured or landed is kept under refs.
             error.hint = error.hint or "mend that, then: orchestra build, which goes on from there"
@@ -352,7 +358,7 @@ class Build:
     def _hook_failed(self, message: str, hint: str | None) -> None:
         if self._over:
             # `build_finished` is the last event.
-            self._warn(f"{message} ({hint})" if hint else message)
+            self._display.warn(f"{message} ({hint})" if hint else message)
         else:
             self._notice(message, hint)
 
@@ -371,17 +377,13 @@ class Build:
         for listener in self._listeners:
             listener.notify(event)
 
-    def _warn(self, message: str) -> None:
-        # To standard error: the listeners may be what is broken.
-        click.echo(f"warning: {message}", err=True)
-
 
 def _dry_run(project: Project, request: BuildRequest, display: Display) -> int:
     """Tell what this build would do, from a simulated one."""
     from orchestra.cli.simulated import foreseen, simulate
 
     if display.as_json:
-        listeners, _ = display.listeners(project)
+        listeners, _ = display.listeners(project.manifest)
         simulate(project, request, listeners)
     else:
         from orchestra.cli.terminal import width_of

@@ -70,14 +70,18 @@ class Project:
         into: str | None = None,
         advance: bool = True,
         include_dirty: bool = False,
+        written: Manifest | None = None,
     ) -> None:
-        """`agent`, `into`, `advance` and `include_dirty` are as the options of `orchestra build`."""
+        """`agent`, `into`, `advance` and `include_dirty` are as the options of `orchestra build`; `written` is the
+        manifest where it has been read already.
+        """
         self._directory = Path(settings.directory) / (directory or ".")
         self._file = file or settings.file
         self._agent = agent
         self._into = into
         self._advance = advance
         self.include_dirty = include_dirty
+        self._given = written
 
     @cached_property
     def repository(self) -> Repository:
@@ -87,13 +91,22 @@ class Project:
         return Repository.open(self._directory.absolute())
 
     @cached_property
-    def _written(self) -> Manifest:
+    def written(self) -> Manifest:
         """The manifest and the prompts, as they are on disk now."""
+        if self._given is not None:
+            return self._given
         from orchestra.manifest.load import load
 
         file = None if self._file is None else (self._directory / self._file).absolute()
         cache = self.repository.state_folder / "cache"
         return load(self.repository.root, file=file, cache_dir=cache, agent=self._agent)
+
+    @cached_property
+    def target(self) -> Head:
+        """What a build is for: the branch that is named, else what is checked out."""
+        # Before anything is asked of git: a manifest that is wrong is told at once.
+        into = self.written.integrate.into if self._into is None else self._into
+        return self._head(into)
 
     @cached_property
     def begin(self) -> TakenUp:
@@ -102,9 +115,7 @@ class Project:
         from orchestra.integration.reconcile import take_up
 
         repository = self.repository
-        # Before anything is asked of git: a manifest that is wrong is told at once.
-        into = self._written.integrate.into if self._into is None else self._into
-        head = self._head(into)
+        head = self.target
         commit = head.commit
         if self.include_dirty:
             from orchestra.vcs.snapshot import snapshot
@@ -131,7 +142,7 @@ class Project:
         def target_of(link: str) -> str:
             return repository.read([link])[0].decode("utf-8", "surrogateescape")
 
-        return place_claims(infer(self._written, tree), tree, target_of)
+        return place_claims(infer(self.written, tree), tree, target_of)
 
     @cached_property
     def graph(self) -> Graph:
