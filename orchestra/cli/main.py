@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "build": "Run the stale tasks, in parallel, and land what passes.",
+    "watch": "Build whenever prompts, the manifest or the branch change.",
     "status": "Show which tasks are fresh, stale, reverted or blocked.",
     "plan": "Show what would run, in which order, and what overlaps.",
     "explain": "Show why a task is fresh or stale, and what it waits for.",

@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "reporting": {"model"},
     "integration": {"model"},
     "execution": {"model", "planning", "integration", "vcs", "agents"},
+    "watching": {"model"},
     "cli": {
         "model",
         "planning",
@@ -31,6 +32,7 @@ MAY_IMPORT = {
         "reporting",
         "integration",
         "execution",
+        "watching",
     },
 }
 """By room, the rooms that it may import from. Integration is pure of git: it knows the protocol only."""

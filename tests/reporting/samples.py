@@ -21,6 +21,7 @@ from orchestra.model.events import BuildFinished, BuildStarted, Event
 from orchestra.model.freshness import Note
 from orchestra.model.graph import Graph, build_graph
 from orchestra.model.tasks import Claims, Inferred, Manifest, Prompt, Task
+from orchestra.model.watch_events import ChangeSeen, WatchStarted, WatchStopped, WatchTrouble, WatchWaiting
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """For a machine that others keep busy: slow is not wrong."""
@@ -105,6 +106,10 @@ def instances(of: Any) -> SearchStrategy[Any]:
     if of is Note:
         given["kind"] = st.sampled_from(["drifted", "superseded"])
     return st.builds(of, **given)
+
+
+WATCH: tuple[type[Event], ...] = (WatchStarted, ChangeSeen, WatchTrouble, WatchWaiting, WatchStopped)
+"""What a watch tells between its builds."""
 
 
 def kinds() -> tuple[type[Event], ...]:
