@@ -3,10 +3,13 @@
 A thread waits for notices and wakes the loop through a pipe; it starts no process and touches nothing else.
 """
 
+# ruff: noqa: PTH116, PTH120 -- a path here is a text of a notice
+
 from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
@@ -36,6 +39,8 @@ class Eyes:
         self.matters = matters
         self._wake = wake
         self._over = threading.Event()
+        self.last = time.monotonic()
+        """When the last change that mattered was made, by the monotonic clock: notices come a little later."""
         try:
             self._notices = RustNotify(list(folders), False, False, 0, False, True)
         except (OSError, WatchfilesRustInternalError) as error:
@@ -63,8 +68,23 @@ class Eyes:
             if self._over.is_set():
                 return
             busy = isinstance(seen, set)
-            if isinstance(seen, set) and any(not path or self.matters(path) for _, path in seen):
-                self._wake()
+            if isinstance(seen, set):
+                ages = [_age(path) for _, path in seen if not path or self.matters(path)]
+                if ages:
+                    self.last = time.monotonic() - min(ages)
+                    self._wake()
+
+
+def _age(path: str) -> float:
+    """How many seconds ago something happened to a path, of which a notice has just come."""
+    for place in (path, os.path.dirname(path)):
+        try:
+            changed = os.stat(place).st_ctime
+        except OSError:
+            continue
+        # A clock set back or forth, or that of another machine, must not count for much.
+        return min(max(0.0, time.time() - changed), 2 * IDLE_STEP / 1000)
+    return 0.0
 
 
 class Doorbell:

@@ -57,6 +57,12 @@ class Observer:
         if written or (new and old is not None):
             self.bell.ring()
 
+    def heard(self) -> float:
+        """Make the bell silent; gives when what rang it was done, by the monotonic clock."""
+        self.bell.heard()
+        now = time.monotonic()
+        return now if self._eyes is None else min(now, self._eyes.last)
+
     def beat(self) -> None:
         """Compare what matters with what it was."""
         old = self._stamps

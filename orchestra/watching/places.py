@@ -4,7 +4,7 @@ Folders are watched without what lies below them, so that a repository with a mi
 with ten: the root, the folders of prompts, and those of the git folders in which HEAD and the branch lie.
 """
 
-# ruff: noqa: PTH112, PTH113, PTH116, PTH119, PTH120 -- a path here is a text that is compared with what notices say
+# ruff: noqa: PTH112, PTH113, PTH114, PTH116, PTH119, PTH120 -- a path here is a text that is compared with what notices say
 
 from __future__ import annotations
 
@@ -117,8 +117,8 @@ def places(sources: Sources, ignored: Ignored) -> Places:
                     files.append(f"{root}/{path}")
     # What links lead to lies elsewhere, and is written there.
     for path in (sources.manifest, *files):
-        real = os.path.realpath(path)
-        if real != path:
+        if os.path.islink(path):
+            real = os.path.realpath(path)
             exact.add(real)
             folders.append(os.path.dirname(real))
     if sources.checkout is None or sources.checkout:

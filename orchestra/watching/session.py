@@ -168,8 +168,7 @@ class Session:
             self._observer.beat()
 
     def _rung(self) -> None:
-        self._observer.bell.heard()
-        self._do(self._machine.disturbed(self._clock.monotonic()))
+        self._do(self._machine.disturbed(self._observer.heard()))
 
     # --- what the machine asks for ---------------------------------------------------------------------------
 
