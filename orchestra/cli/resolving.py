@@ -32,6 +32,7 @@ from orchestra.model.freshness import Situation, State, decide, decide_all
 from orchestra.model.keys import Parts
 from orchestra.model.ports import Listener, RefUpdate
 from orchestra.model.rescued import RESCUED
+from orchestra.model.tasks import Manifest
 from orchestra.model.text import clean
 from orchestra.model.trailers import read_reads, read_result_message
 from orchestra.model.trees import differences
@@ -338,11 +339,11 @@ class _Shown(Display):
         super().__init__(as_json=False, silent=False, verbosity=0)
         self._place = place
 
-    def listeners(self, project: Project) -> tuple[list[Listener], Callable[[], str]]:
+    def listeners(self, manifest: Manifest) -> tuple[list[Listener], Callable[[], str]]:
         """See Display."""
         from orchestra.reporting.summary import SummaryCollector
 
-        found, _ = super().listeners(project)
+        found, _ = super().listeners(manifest)
         summary = SummaryCollector(resolved_in=self._place)
         return [summary, *found[1:]], lambda: summary.text(self.color)
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestra.model.ports import RefUpdate
-from orchestra.vcs.capture import COMMITS, RESCUED, keep_commits, rescue
+from orchestra.model.rescued import COMMITS, RESCUED
+from orchestra.vcs.capture import keep_commits, rescue
 from orchestra.vcs.command import decode, encode
 from orchestra.vcs.folders import put_aside, remove
 from orchestra.vcs.repository import Repository
