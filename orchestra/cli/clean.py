@@ -235,7 +235,7 @@ class _Cleaner:
         project = self._project
         repository = project.repository
         resolving = frozenset(ref.removeprefix(RESOLVING) for ref in repository.refs_below(RESOLVING))
-        standing = Standing(repository.is_ancestor, repository.resolve("HEAD"), resolving=resolving)
+        standing = Standing(repository.is_ancestor, resolving=resolving)
         try:
             at = project.situation()
             verdicts = {check_ref(key) for key in verdicts_asked(at)}

@@ -175,7 +175,6 @@ class Standing:
     """
 
     contains: Callable[[str, str], bool]
-    head: str | None = None
     tasks: frozenset[str] | None = None
     verdicts: frozenset[str] | None = None
     resolving: frozenset[str] = frozenset()
@@ -239,12 +238,12 @@ class _Tips:
     def __init__(self, refs: Mapping[str, KeptRef], standing: Standing) -> None:
         self._refs = refs
         self._standing = standing
-        # What a person has: whatever of ours stands there is theirs too.
+        # Not a detached HEAD: who leaves it has nothing that leads back.
         self._theirs = [
             ref.commit
             for ref in refs.values()
             if ref.name.startswith(HEADS) and not ref.name.startswith(PARKED_BRANCH)
-        ] + ([standing.head] if standing.head else [])
+        ]
         self._parked_at = {
             name.removeprefix(PARKED).partition("/")[0]: name for name in refs if name.startswith(PARKED)
         }
