@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from orchestra.vcs.slots import Slot
     from orchestra.vcs.spared import Spared
 
-KINDS = "slots, aside, results, rejected, rescued, verdicts, tips, logs, cache, leftovers, entries, orphans"
-"""As the help tells them; a test holds that they are all there are."""
-
 RESOLVING = "refs/orchestra/resolve/"
 """Below it, a ref by the name of each task whose rejected result somebody works on."""
 

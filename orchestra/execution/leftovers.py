@@ -193,7 +193,10 @@ def _is_scratch(path: Path) -> bool:
             return False
         if stat.S_ISDIR(info.st_mode):
             return all(_SCRATCH_FILE.fullmatch(each.name) for each in path.iterdir())
-        return stat.S_ISREG(info.st_mode) and b'"event":' in path.open("rb").read(200)
+        if not stat.S_ISREG(info.st_mode):
+            return False
+        with path.open("rb") as file:
+            return b'"event":' in file.read(200)
     except OSError:
         return False
 

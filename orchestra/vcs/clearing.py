@@ -76,8 +76,7 @@ def pooled(repository: Repository, folder: Path) -> tuple[Pooled, ...]:
         slot = Slot(int(number[1]), path, git_dir)
         used = max(_time(git_dir / name) for name in (BASE, IN_USE, "HEAD", "."))
         attempt = _text(git_dir / IN_USE).strip() or None
-        whole = slot.base is not None and slot.saved_index.is_file()
-        found.append(Pooled(slot, os.path.lexists(path), whole, attempt, used))
+        found.append(Pooled(slot, os.path.lexists(path), slot.base is not None, attempt, used))
     return tuple(found)
 
 
