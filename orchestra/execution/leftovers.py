@@ -165,12 +165,15 @@ def _logs(at: Grounds, refs: Iterable[Item]) -> Iterator[Item]:
 
 
 def _cache(at: Grounds, now: float) -> Iterator[Item]:
-    for path in _listed(at.repository.state_folder / "cache"):
-        if path.is_file() and not path.is_symlink():
-            if path.suffix != ".new":
-                yield Item(Kind.CACHE, str(path), _time(path), usage(path))
-            elif now - _time(path) > HOUR:
-                yield Item(Kind.LEFTOVERS, str(path), _time(path), usage(path), spent=True)
+    files = [path for path in _listed(at.repository.state_folder / "cache") if _is_plain(path)]
+    # By what its name begins with, the newest is what every command reads.
+    newest = {path.name.partition("-")[0]: path for path in sorted(files, key=_time) if path.suffix != ".new"}
+    for path in files:
+        if path.suffix != ".new":
+            needed = "every command reads it" if path in newest.values() else ""
+            yield Item(Kind.CACHE, str(path), _time(path), usage(path), needed=needed)
+        elif now - _time(path) > HOUR:
+            yield Item(Kind.LEFTOVERS, str(path), _time(path), usage(path), spent=True)
 
 
 def _leftovers(at: Grounds, now: float) -> Iterator[Item]:
@@ -236,6 +239,10 @@ def _home(slot: Path) -> Path | None:
 def _holder(home: Path) -> Path:
     """The folder in which the repository stood."""
     return home.parent.parent if home.name == ".git" else home.parent
+
+
+def _is_plain(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def _listed(folder: Path) -> list[Path]:

@@ -68,12 +68,13 @@ def test_what_is_young_or_needed_stays_and_all_is_fresh_after(built: Scratch) ->
     all_of_it = looked(built, "--all")
     assert (built.everything(), built.git("for-each-ref")) == before
     goes = count(all_of_it, "goes")
-    assert goes["slots"] >= 1 and goes["results"] == 2 and goes["cache"] >= 1
+    assert goes["slots"] >= 1 and goes["results"] == 2
     assert {"rejected", "logs"}.isdisjoint(goes)
     assert {each["needed"] for each in all_of_it["items"] if not each["goes"]} == {
         "the newest rejection of r",
         "the log of a kept rejection",
         "a verdict that holds now",
+        "every command reads it",
     }
     done = looked(built, "--all", "--yes")
     assert done["done"] and done["ok"] and count(done, "goes") == goes and done["rescued"] == []
@@ -185,9 +186,10 @@ def test_while_a_build_is_at_work_nothing_goes(built: Scratch) -> None:
 def test_a_build_that_was_killed_leaves_nothing_behind_and_loses_nothing(built: Scratch) -> None:
     built.prompt("slow", "echo half > slow.txt; sleep 60", claims={"write": ["slow.txt"]})
     built.commit()
-    with built.popen("build", "slow", "-v") as building:
-        assert building.stdout is not None
-        time.sleep(1.5)
+    with built.popen("build", "slow", "--ui", "none") as building:
+        while not list((built.home / ".cache" / "orchestra").glob("*/slot-*/slow.txt")):
+            assert building.poll() is None
+            time.sleep(0.05)
         building.kill()
         building.communicate()
     built.write(".git/refs/orchestra/checks/stale.lock", "")
@@ -203,7 +205,7 @@ def test_a_build_that_was_killed_leaves_nothing_behind_and_loses_nothing(built: 
     fresh_as_before(built)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_killed_at_any_moment_it_is_finished_by_the_next(built: Scratch, seed: int) -> None:
     slots = built.home / ".cache" / "orchestra"
     (place,) = slots.iterdir()

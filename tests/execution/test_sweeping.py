@@ -90,18 +90,26 @@ def test_the_log_of_a_kept_rejection_stays(yard: Yard) -> None:
 
 def test_what_is_cached_goes_and_what_is_being_written_does_not(yard: Yard) -> None:
     cache = yard.state / "cache"
-    yard.file(cache / "manifest-1.json", age=40 * DAY)
+    yard.file(cache / "manifest-1.json", age=50 * DAY)
+    yard.file(cache / "manifest-2.json", age=40 * DAY)
+    yard.file(cache / "front-matter-1.json", age=90 * DAY)
     yard.file(cache / "manifest-2.json.99.new", age=60.0)
     yard.file(cache / "manifest-3.json.99.new", age=2 * 3600.0)
     yard.file(yard.state / "history.db.damaged-1", age=40 * DAY)
     yard.file(yard.state / "history.db", age=400 * DAY)
     assert yard.found() == {
+        "front-matter-1.json": "cache",
         "manifest-1.json": "cache",
+        "manifest-2.json": "cache",
         "manifest-3.json.99.new": "leftovers",
         "history.db.damaged-1": "leftovers",
     }
     assert len(yard.sweep(Bounds()).gone) == 3
-    assert yard.found() == {} and (yard.state / "history.db").exists()
+    # The newest of each is what every command reads.
+    assert (
+        set(yard.found()) == {"front-matter-1.json", "manifest-2.json"}
+        and (yard.state / "history.db").exists()
+    )
 
 
 def test_temporary_files_of_ours_go_a_day_later(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
