@@ -56,7 +56,7 @@ class Landings:
             commit = changes[0].commit[:7]
             raise usage_error(
                 f"`{task}` came with {commit}, which is no landing of its own",
-                hint=f"see what else it holds (git show {commit}), and: git revert {commit}",
+                hint=f"see what else it holds (git show {commit}), and: {_by_hand(self._git, changes[0].commit)}",
             )
         return found
 
@@ -90,18 +90,18 @@ class Landings:
         if not changes:
             return None
         newest = changes[0]
+        message = self._git.message(newest.commit)
+        said = _TRAILER.findall(message)
+        attempts = [value for name, value in said if name == ATTEMPT_TRAILER]
+        lands = [value for name, value in said if name == TASK_TRAILER] == [task] and len(attempts) == 1
+        if lands and newest.parent is not None:
+            # First, since it may be a merge whose other side tells of the same task: the whole of it is what landed.
+            return Landing(task, newest.commit, newest.parent, attempts[0], message.split("\n", 1)[0])
         for parent in self._git.parents(newest.commit)[1:]:
             # A merge: what it brought was landed on its other side.
             if self._git.tree(parent).state(lock_path(task)) == newest.after:
                 return self._landing(task, parent)
-        message = self._git.message(newest.commit)
-        said = _TRAILER.findall(message)
-        attempts = [value for name, value in said if name == ATTEMPT_TRAILER]
-        if [value for name, value in said if name == TASK_TRAILER] != [task] or len(attempts) != 1:
-            return None
-        if newest.parent is None:
-            return None
-        return Landing(task, newest.commit, newest.parent, attempts[0], message.split("\n", 1)[0])
+        return None
 
     def _changes(self, tip: str) -> Mapping[str, tuple[PastChange, ...]]:
         if tip not in self._known:
@@ -145,7 +145,7 @@ def take_back(git: Store, tip: str, landings: Iterable[Landing]) -> str:
     for landing in ordered:
         merged = git.merge(landing.commit, at, landing.parent)
         if merged.tree is None:
-            raise _overlap(landing, merged.conflicts)
+            raise _overlap(git, landing, merged.conflicts)
         tree = merged.tree
         # A merge wants commits.
         at = git.commit(CommitRequest(tree, (at,), f"Without {landing.task}\n"))
@@ -161,7 +161,7 @@ def message_of(landings: Iterable[Landing]) -> str:
     return f"{title}\n\n" + "\n".join(lines) + "\n"
 
 
-def _overlap(landing: Landing, paths: tuple[str, ...]) -> OrchestraError:
+def _overlap(git: Store, landing: Landing, paths: tuple[str, ...]) -> OrchestraError:
     again = lock_path(landing.task) in paths
     shown = ", ".join(path for path in paths if not path.startswith(LOCK_FOLDER)) or ", ".join(paths)
     cause = "it landed again since" if again else f"later commits changed the same lines of {shown}"
@@ -169,8 +169,13 @@ def _overlap(landing: Landing, paths: tuple[str, ...]) -> OrchestraError:
         f"`{landing.task}` cannot be taken back",
         ExitStatus.FAILED,
         causes=(cause,),
-        hint=f"take back what came later first, or by hand: git revert {landing.commit[:12]}",
+        hint=f"take back what came later first, or by hand: {_by_hand(git, landing.commit)}",
     )
+
+
+def _by_hand(git: Store, commit: str) -> str:
+    """What to type to take a commit back: of a merge, what it brought to its first parent."""
+    return f"git revert {'-m 1 ' if len(git.parents(commit)) > 1 else ''}{commit[:12]}"
 
 
 def _build_of(attempt: str) -> str:
