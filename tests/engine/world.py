@@ -154,7 +154,7 @@ class World:
 
     `green` tells of a commit whether it passes; `verdict` is what verification says of it, where something else
     is to happen then. `guard` stands between the engine and each of its seams, `behind` gives what
-    the engine has for `git`, `means` are what decides how much may run at once.
+    the engine has for `git`, `means` are what decides how much may run at once, `agents` names who does a task.
     """
 
     manifest: Manifest
@@ -170,6 +170,7 @@ class World:
     guard: Callable[[Any], Any] = field(default=lambda seam: seam)
     behind: Callable[[Any], Any] = field(default=lambda git: git)
     means: Means | None = None
+    agents: Callable[[str], str] = field(default=lambda task: "")
     builds: int = 0
     last_engine: Engine | None = None
     last_events: list[Event] = field(default_factory=list)
@@ -329,6 +330,7 @@ class World:
             named=frozenset(targets),
             adopt=adopt,
             fail_fast=fail_fast,
+            agents=self.agents,
         )
         executor = SimulatedExecutor(
             git,
