@@ -41,11 +41,12 @@ def style_of(git: Store, manifest: Manifest, task: Task, agent: str, own: str | 
     """
     wanted = manifest.integrate
     author = None
-    if wanted.author == "agent" and task.run is None:
+    # What is none of the manifest's agents is a command, or the person who resolved something by hand.
+    spec = manifest.agents.get(agent) if task.run is None else None
+    if wanted.author == "agent" and spec is not None:
         # Who it said it was when it committed; not so where git took it for the person.
         said = git.author(own) if own is not None else None
-        spec = manifest.agents.get(agent)
-        author = said or author_of(agent, spec.kind if spec is not None else agent)
+        author = said or author_of(agent, spec.kind)
     return Style(wanted.message, agent, author)
 
 

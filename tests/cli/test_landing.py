@@ -77,6 +77,18 @@ def test_a_branch_that_is_checked_out_stays_and_the_hint_can_be_typed(scratch: S
     assert scratch.git("for-each-ref", "refs/orchestra/branches/kept/") == ""
 
 
+def test_what_is_uncommitted_comes_on_no_branch_of_a_result(scratch: Scratch) -> None:
+    story(scratch)
+    scratch.write("mine", "secret\n")
+    before = scratch.lineage()
+    built = scratch.orchestra("build", "--include-dirty", "--json")
+    assert built.finished["landed"] == 2
+    assert all(name.startswith("refs/heads/orchestra/build-") for name in scratch.lineage() - before)
+    # What is only looked at makes none either.
+    assert scratch.orchestra("build", "-n").status == 0
+    assert scratch.git("for-each-ref", "refs/orchestra/branches/", "refs/heads/feature/") == ""
+
+
 @pytest.fixture
 def signing(scratch: Scratch) -> Scratch:
     """A person who signs with an SSH key."""

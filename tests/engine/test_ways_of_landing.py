@@ -167,8 +167,8 @@ def test_nothing_runs_because_results_are_to_land_in_another_way() -> None:
 def test_an_agent_is_the_author_where_that_is_asked(strategy: str) -> None:
     world = one(strategy=strategy, author="agent", branch="feature/{task}")
     commit = landed(world.build())
-    expected = author_of("", "")
-    assert world.git.author(commit) == expected == Author("agent", "agent@agents.invalid")
+    expected = Author("scripted", "scripted@agents.invalid")
+    assert world.git.author(commit) == expected
     assert world.git.author(world.git.refs[f"{FEATURE}a"]) == expected
 
 
@@ -185,6 +185,12 @@ def test_who_an_agent_said_it_was_is_the_author() -> None:
     world.started = told
     world.behave = lambda order, tree: replace(behave(order, tree), commits=())
     assert git.author(landed(world.build())) == author
+
+
+def test_what_no_agent_of_the_manifest_did_is_the_person_s() -> None:
+    world = one(author="agent")
+    world.agents = lambda task: "by hand"
+    assert world.git.author(landed(world.build())) is None
 
 
 def test_a_command_has_no_other_author_than_the_person() -> None:

@@ -170,7 +170,7 @@ class World:
     guard: Callable[[Any], Any] = field(default=lambda seam: seam)
     behind: Callable[[Any], Any] = field(default=lambda git: git)
     means: Means | None = None
-    agents: Callable[[str], str] = field(default=lambda task: "")
+    agents: Callable[[str], str] = field(default=lambda task: "scripted")
     builds: int = 0
     last_engine: Engine | None = None
     last_events: list[Event] = field(default_factory=list)
