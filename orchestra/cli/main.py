@@ -25,6 +25,7 @@ COMMANDS = {
     "status": "Show which tasks are fresh, stale, reverted or blocked.",
     "plan": "Show what would run, in which order, and what overlaps.",
     "explain": "Show why a task is fresh or stale, and what it waits for.",
+    "scan": "Show the claims of tasks as found, to declare them.",
     "history": "Show earlier builds, one build, or the attempts of one task.",
     "rollback": "Take landed results back, by a new verified commit.",
     "resolve": "Mend by hand what could not land, and land it.",

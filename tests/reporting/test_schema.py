@@ -24,7 +24,7 @@ VALIDATOR = validator("events")
 KINDS = kinds()
 
 
-@pytest.mark.parametrize("name", ["events", "status", "explain", "plan", "doctor"])
+@pytest.mark.parametrize("name", ["events", "status", "explain", "plan", "doctor", "scan"])
 def test_a_schema_is_one_and_describes_and_closes_every_object(name: str) -> None:
     content = schema(name)
     Draft202012Validator.check_schema(content)
