@@ -11,6 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.cli.forking import server
+
+PATIENCE = 120.0
+"""Seconds that a call may take."""
+
 
 @dataclass(frozen=True, slots=True)
 class Called:
@@ -98,17 +103,23 @@ class Scratch:
         self.git("commit", "--quiet", "--message", message)
         return self.git("rev-parse", "HEAD")
 
-    def orchestra(self, *argv: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Called:
-        """Call orchestra to its end."""
+    def orchestra(
+        self, *argv: str, cwd: Path | None = None, env: Mapping[str, str] | None = None, own: bool = False
+    ) -> Called:
+        """Call orchestra to its end; `own`: as a process of its own, also where a fork would do."""
+        whole = {**self.env, **(env or {})}
+        if not own and server().fits(whole):
+            status, stdout, stderr = server().call(argv, cwd or self.root, whole, PATIENCE)
+            return Called(status, *(_text(printed) for printed in (stdout, stderr)))
         done = subprocess.run(
             [sys.executable, "-m", "orchestra", *argv],
             cwd=cwd or self.root,
-            env={**self.env, **(env or {})},
+            env=whole,
             capture_output=True,
             text=True,
             check=False,
             stdin=subprocess.DEVNULL,
-            timeout=120,
+            timeout=PATIENCE,
         )
         return Called(done.returncode, done.stdout, done.stderr)
 
@@ -139,3 +150,8 @@ class Scratch:
             for path in sorted(self.root.rglob("*"))
             if path.is_file() and not path.is_relative_to(self.root / ".git" / "orchestra")
         }
+
+
+def _text(printed: bytes) -> str:
+    # As `subprocess` gives it.
+    return printed.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
