@@ -16,6 +16,7 @@ from orchestra.model.events import (
     BuildFinished,
     BuildStarted,
     Event,
+    Notice,
     TaskFailed,
     TaskLanded,
     TaskRejected,
@@ -94,6 +95,7 @@ class _Seen:
     landed: dict[str, TaskLanded] = field(default_factory=dict)
     skipped: dict[str, TaskSkipped] = field(default_factory=dict)
     red_base: VerifyFinished | None = None
+    way_back: str | None = None
     advanced: BranchAdvanced | None = None
     behind: BranchBehind | None = None
 
@@ -135,6 +137,10 @@ class SummaryCollector:
                 # One of a later commit is about the branch: `branch_behind` tells that.
                 if seen.started is not None and event.commit == seen.started.base:
                     seen.red_base = event if event.passed is False else None
+            case Notice():
+                if seen.red_base is not None and seen.way_back is None:
+                    # The first word after it is what to do about it.
+                    seen.way_back = event.hint
             case BranchAdvanced():
                 # Several moves are one to the person: from where it was at first to where it is now.
                 old = seen.advanced.old if seen.advanced else event.old
@@ -194,7 +200,8 @@ class SummaryCollector:
         lines += [f"  | {line}".rstrip() for line in log_lines(red.tail, TAIL)]
         if red.log:
             lines.append(f"  log:   {one_line(red.log)}")
-        return [*lines, "  next:  make it pass there, commit, then: orchestra build"]
+        way = one_line(self._seen.way_back) if self._seen.way_back else "make it pass there, commit"
+        return [*lines, f"  next:  {way}, then: orchestra build"]
 
     def _landed_words(self, finished: BuildFinished, color: bool) -> list[str]:
         landed = _tasks(finished, Final.LANDED)

@@ -91,6 +91,8 @@ def test_a_dry_run_changes_nothing(landed: Scratch) -> None:
         (("a", "--build", "last"), "name tasks or a build"),
         (("nobody",), "there is no task `nobody`"),
         (("--build", "1999"), "nothing of build 1999 stands here"),
+        (("a", "--to-green"), "name tasks or a build"),
+        (("a", "--with-commits"), "--with-commits goes with --to-green"),
     ],
 )
 def test_wrong_questions_are_refused(landed: Scratch, argv: tuple[str, ...], says: str) -> None:
@@ -102,3 +104,95 @@ def test_a_detached_head_has_no_branch_to_take_something_from(landed: Scratch) -
     landed.git("checkout", "--quiet", "--detach")
     called = landed.orchestra("rollback", "c")
     assert called.status == 3 and "HEAD is detached" in called.stderr
+
+
+def test_own_commits_that_broke_it_are_named_and_go_only_where_that_is_asked(landed: Scratch) -> None:
+    green = landed.head()
+    landed.write("bad", "it needs c\n")
+    landed.git("rm", "--quiet", "c.txt")
+    broken = landed.commit("Break it")
+    before = landed.git("for-each-ref")
+    landed.prompt("d", "echo d > d.txt")
+    built = landed.orchestra("build", "--quiet")
+    typed = "orchestra rollback --to-green --with-commits"
+    assert (
+        built.status == 1 and f"or: {typed} (takes back 1 commit of yours since {green[:7]}" in built.stdout
+    )
+
+    called = landed.orchestra("rollback", "--to-green")
+    assert (
+        called.status == 1 and f"caused by: {broken[:7]} Break it" in called.stderr and typed in called.stderr
+    )
+    called = landed.orchestra(*typed.split()[1:], "--dry-run")
+    assert called.status == 0 and f"would take back your commit: Break it ({broken[:7]})" in called.stdout
+    assert landed.git("for-each-ref") == before
+
+    called = landed.orchestra(*typed.split()[1:])
+    assert called.status == 0, called.stderr
+    assert landed.git("rev-parse", "HEAD^") == broken
+    assert landed.git("diff", "HEAD", green) == "" and landed.read("c.txt") == "c\n"
+    assert (landed.root / "prompts" / "d.md").exists()
+    shown = landed.orchestra("history").stdout
+    assert f"1 commit of yours taken back by {landed.head()[:7]} on main" in shown
+    again = landed.orchestra("rollback", "--to-green")
+    assert again.status == 0 and "there is nothing to take back" in again.stdout
+
+
+def test_what_landed_since_goes_and_own_commits_stay(landed: Scratch) -> None:
+    green = landed.head()
+    # Landed without verification, as where somebody switched it off for a while.
+    yaml = landed.read("orchestra.yaml")
+    landed.prompt("d", "rm -f c.txt; touch bad", claims={"write": ["c.txt", "bad"]})
+    landed.write("mine", "1\n")
+    landed.commit("Mine")
+    landed.write("orchestra.yaml", "version: 1\n")
+    assert landed.orchestra("build", "d").status == 0
+    landed.write("orchestra.yaml", yaml)
+    called = landed.orchestra("rollback", "--to-green")
+    assert called.status == 0, called.stderr
+    assert "taking back d: d (" in called.stdout and "keeping your commit: Mine (" in called.stdout
+    assert landed.git("diff", "--name-only", green, "HEAD").split() == ["mine", "prompts/d.md"]
+    assert "reverted  d" in landed.orchestra("status").stdout
+
+
+def test_what_passed_and_fails_now_is_not_gone_back_to(landed: Scratch) -> None:
+    """The machine is to blame, not what came since."""
+    flag = landed.home / "broken"
+    landed.write(
+        "orchestra.yaml", f"version: 1\nintegrate: {{verify: 'test ! -e {flag} && test ! -e bad'}}\n"
+    )
+    landed.commit("Another verify")
+    landed.prompt("d", "touch d.txt")
+    assert landed.orchestra("build", "d").status == 0
+    landed.write("bad", "")
+    broken = landed.commit("Break it")
+    flag.touch()
+    called = landed.orchestra("rollback", "--to-green", "--with-commits")
+    assert called.status == 1 and "fails there now" in called.stderr and "not to blame" in called.stderr
+    assert landed.head() == broken
+
+
+def test_what_waits_on_an_earlier_tip_is_not_overlooked(landed: Scratch) -> None:
+    landed.prompt("d", "touch d.txt", claims={"write": ["d.txt"]})
+    before = landed.commit()
+    assert landed.orchestra("build", "--no-advance").status == 0
+    (parked,) = landed.lineage() - {"refs/heads/main"}
+    name = parked.removeprefix("refs/heads/")
+    for argv in (("d",), ("--build", "last")):
+        called = landed.orchestra("rollback", *argv)
+        assert called.status == 1 and f"`d` has landed on {name}, which has not reached main" in called.stderr
+        assert f"git branch -D {name}" in called.stderr
+    # What is on the branch already can be taken back, and stays so when the rest arrives.
+    assert landed.orchestra("rollback", "c").status == 0
+    assert landed.git("rev-parse", "HEAD^") == before
+    built = landed.orchestra("build", "--json")
+    assert built.status == 0 and built.finished["ran"] == 0 and built.finished["tasks"]["c"] == "reverted"
+    assert (landed.root / "d.txt").exists() and not (landed.root / "c.txt").exists()
+
+
+def test_a_history_that_cannot_be_written_undoes_nothing(landed: Scratch) -> None:
+    (landed.root / ".git" / "orchestra" / "history.db").unlink()
+    (landed.root / ".git" / "orchestra" / "history.db").mkdir()
+    called = landed.orchestra("rollback", "c")
+    assert called.status == 0 and "warning: it is not recorded" in called.stderr
+    assert not (landed.root / "c.txt").exists()

@@ -14,6 +14,7 @@ from orchestra.model.events import (
     BuildFinished,
     BuildStarted,
     Event,
+    Notice,
     TaskFailed,
     TaskLanded,
     TaskRejected,
@@ -282,9 +283,37 @@ def test_a_red_base_is_told_with_its_log() -> None:
     ]
 
 
+def test_what_was_said_about_a_red_base_is_the_next_thing_to_type() -> None:
+    before = Notice(T, B, "not seen by tasks", "commit them")
+    red = VerifyFinished(T, B, C0, False, False, 1.0, None)
+    said = (
+        Notice(T, B, "it fails", "make it pass, or: orchestra rollback --to-green"),
+        Notice(T, B, "x", "y"),
+    )
+    text = summary(START, before, red, *said, finish({"a": Final.SKIPPED}, ok=False))
+    assert "  next:  make it pass, or: orchestra rollback --to-green, then: orchestra build\n" in text
+
+
 def test_a_red_merge_with_the_persons_commits_is_no_red_base() -> None:
     red = VerifyFinished(T, B, C2, False, False, 1.0, None)
     assert "before anything" not in summary(START, red, finish({"a": Final.FRESH}, ran=1))
+
+
+def test_what_a_person_resolves_goes_on_where_they_mend_it() -> None:
+    collector = SummaryCollector({"breaker": "edit prompts/breaker.md"}, resolved_in="/w/breaker")
+    for event in STORY:
+        collector.notify(event)
+    text = collector.text()
+    assert "  next:  mend it in /w/breaker, then: orchestra resolve --continue breaker\n" in text
+    assert "prompts/breaker.md" not in text and "orchestra resolve breaker" not in text
+
+
+def test_what_stays_captured_is_not_to_be_resolved() -> None:
+    spoiled = TaskRejected(
+        T, B, "a", "b1-1", "it fails without it too", "refs/orchestra/captured/k/b1-1", hint="mend"
+    )
+    text = summary(START, spoiled, finish({"a": Final.REJECTED}, ok=False))
+    assert "orchestra resolve" not in text and "  next:  mend, then: orchestra build a\n" in text
 
 
 def test_several_moves_of_the_branch_are_one() -> None:
