@@ -31,5 +31,6 @@ def command(
     if as_json:
         click.echo(json.dumps(explain_json(name, decisions, situation, last, reads)))
     else:
-        click.echo(explain_text(name, decisions, situation, last, use_color(sys.stdout), reads))
+        text = explain_text(name, decisions, situation, last, use_color(sys.stdout), reads)
+        click.echo("\n".join([text, *project.resolved_by_hand((name,))]))
     return ExitStatus.OK

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -233,6 +233,17 @@ class Project:
                 if attempt is not None and attempt.endings:
                     found[name] = (attempt.endings[-1].kind, attempt.endings[-1].why or "")
         return found
+
+    def resolved_by_hand(self, names: Container[str]) -> tuple[str, ...]:
+        """What is said of those of the tasks whose results a person has open, to mend them."""
+        if next((self.repository.common_dir / "worktrees").glob("*/orchestra-resolve"), None) is None:
+            # As always, nearly: nothing is imported for it.
+            return ()
+        from orchestra.reporting.resolve import open_words
+        from orchestra.vcs.resolving import find_open
+
+        found = find_open(self.repository.common_dir)
+        return tuple(open_words(task, str(one.slot.path)) for task, one in found.items() if task in names)
 
     def last_reads(self, task: str) -> tuple[str, ...]:
         """The files that the last attempt of a task was seen to read, as far as the history knows."""

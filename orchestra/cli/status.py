@@ -60,7 +60,7 @@ def _text(project: Project, decisions: Mapping[str, Decision]) -> str:
     # The history is asked only about what is shown.
     open_ones = [name for name in listed(decisions, project.manifest) if not decisions[name].settled]
     last = project.last_finals(open_ones) if open_ones else {}
-    return status_text(
+    text = status_text(
         decisions,
         project.graph,
         project.manifest,
@@ -68,3 +68,4 @@ def _text(project: Project, decisions: Mapping[str, Decision]) -> str:
         use_color(sys.stdout),
         width=width_of(sys.stdout),
     )
+    return "\n".join([text, *project.resolved_by_hand(decisions)])

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from orchestra.model.text import clean, count
-from orchestra.reporting.words import command, listing, log_lines, one_line, short, why_words
+from orchestra.reporting.words import command, log_lines, one_line, short, why_words
 
 TAIL = 15
 """How many of a log's last lines are shown."""
@@ -102,6 +102,7 @@ def list_text(open_ones: Iterable[tuple[str, str]], offered: Iterable[tuple[str,
     return "\n".join([*lines, f"  next:  {', or: '.join(typed)}"])
 
 
-def several_hint(tasks: Iterable[str], option: str) -> str:
-    """What to type where several are open."""
-    return f"name it: orchestra resolve {option} TASK, one of {listing(tasks)}"
+def open_words(task: str, place: str) -> str:
+    """That a person resolves a task's result, and where."""
+    again = command("orchestra", "resolve", "--continue", task)
+    return f"{one_line(task)} is being resolved in {clean(place)}; then: {again}"

@@ -210,6 +210,9 @@ def test_a_build_leaves_an_open_worktree_alone(story: Story) -> None:
     assert called.status == 0 and f"open in {place}" in called.stdout
     assert (place / "f.txt").read_text() == "one\ntwo by both\nthree\n"
     assert f"open   b  in {place}" in story.resolve().stdout
+    for argv in (("status",), ("explain", "b")):
+        said = story.scratch.orchestra(*argv).stdout
+        assert f"b is being resolved in {place}; then: orchestra resolve --continue b\n" in said
     (place / "notes").unlink()
     story.landed(story.resolve("--continue"))
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestra.reporting.resolve import Happened, Opened, ended_words, list_text, opened_text, places
+from orchestra.reporting.resolve import (
+    Happened,
+    Opened,
+    ended_words,
+    list_text,
+    open_words,
+    opened_text,
+    places,
+)
 
 from .samples import raw_characters
 
@@ -93,5 +101,6 @@ def test_nothing_foreign_reaches_the_terminal_raw(
         "failed", why, tuple(lines), tuple(lines), log, why, tuple((log, line) for line in lines)
     )
     opened = Opened(task, place, "abc1234", place, tuple((line, 1) for line in lines), tuple(lines))
-    for text in (opened_text(opened, happened, anew=True), list_text([(task, place)], [(task, happened)])):
+    shown = (opened_text(opened, happened, anew=True), list_text([(task, place)], [(task, happened)]))
+    for text in (*shown, open_words(task, place)):
         assert not raw_characters(text, color=False)
