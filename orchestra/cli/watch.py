@@ -101,6 +101,7 @@ def command(
     """
     from orchestra.cli.watch_look import DiskLooker
     from orchestra.manifest.load import DEFAULT_FILE
+    from orchestra.reporting.watch_lines import KEYS
     from orchestra.watching.builder import Builder, WorkOrder
     from orchestra.watching.keys import Keys
     from orchestra.watching.session import Session, Wishes
@@ -136,6 +137,7 @@ def command(
         display.warn,
         told.listeners,
         lambda: _show(here, file, targets, to_stderr=as_json),
+        lambda: click.echo(KEYS, err=as_json),
         keys,
         sys.stdout.fileno(),
     )

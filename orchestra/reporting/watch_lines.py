@@ -19,14 +19,14 @@ from orchestra.model.watch_events import (
 from orchestra.reporting.errors import render_error
 from orchestra.reporting.words import Style, branch_words, count, listing, one_line, paint, short
 
-KEYS = "b build now, p pause, s show, q quit"
+KEYS = "b build now, p pause or go on, s show how things stand, q quit, h help"
 
 _EFFECTS = {
     "build": "",
     "queued": "built after this build",
     "restart": "the build starts anew",
     "ignored": "came during the build: ignored (--on-busy)",
-    "held": "paused",
+    "held": "built when you press p",
 }
 
 
@@ -48,7 +48,7 @@ class WatchLines:
         self._write = write
         self._color = color
         self._verbosity = verbosity
-        self._keys = f"  ({KEYS})" if keys else ""
+        self._keys = "  (h: keys, q: quit)" if keys else ""
         self._zone = zone
 
     def notify(self, event: Event) -> None:
@@ -80,8 +80,7 @@ class WatchLines:
 
     def _waiting(self, event: WatchWaiting) -> None:
         if event.why == "changes":
-            keys = self._keys if not event.message else ""
-            self._say(0, event, "waiting", Style.DIM, (event.message or "for changes") + keys)
+            self._say(0, event, "waiting", Style.DIM, event.message or "for changes")
         else:
             self._say(-1, event, "waiting", Style.WARN, one_line(event.message, 400))
 

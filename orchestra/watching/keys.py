@@ -27,13 +27,14 @@ class Keys:
         """Have keys one by one from now on, where this process is in the foreground; tells whether it is."""
         if not self._in_foreground():
             return False
-        if self._before is None:
-            try:
+        try:
+            if self._before is None:
                 self._before = termios.tcgetattr(self.fd)
-                tty.setcbreak(self.fd, termios.TCSANOW)
-            except (OSError, termios.error):
-                self._before = None
-                return False
+            # Also where it was done before: while this process was stopped, the shell may have set it otherwise.
+            tty.setcbreak(self.fd, termios.TCSANOW)
+        except (OSError, termios.error):
+            self._before = None
+            return False
         return True
 
     def read(self) -> str | None:

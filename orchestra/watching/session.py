@@ -39,6 +39,11 @@ from orchestra.watching.places import Places
 from orchestra.watching.signals import ENDS, Signals
 from orchestra.watching.versions import Difference, Numbers, Sight, difference, is_own
 
+BACKGROUND = 1.0
+"""Seconds between two looks whether the terminal is ours again."""
+
+PAUSED = "paused: nothing more is built before you press p again"
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -93,11 +98,13 @@ class Session:
         warn: Callable[[str], None],
         listeners: Callable[[Manifest], Sequence[Listener]],
         show: Callable[[], None],
+        help_: Callable[[], None],
         keys: Keys | None,
         output: int | None,
     ) -> None:
         """`tell` takes the watch's own events, `warn` what there is to say beside them; `listeners` gives those of a
-        build with that manifest; `show` is for the key that asks how things stand. `output` is the descriptor whose
+        build with that manifest; `show` is for the key that asks how things stand, `help_` for
+        the one that asks for the keys. `output` is the descriptor whose
         reader's departure ends the watch.
         """
         self._wishes = wishes
@@ -108,6 +115,7 @@ class Session:
         self._warn = warn
         self._listeners_of = listeners
         self._show = show
+        self._help = help_
         self._keys = keys
         self._output = output
         self._machine = Machine(debounce=wishes.debounce, on_busy=wishes.on_busy, now=clock.monotonic())
@@ -162,6 +170,10 @@ class Session:
             return
         until = min(self._observer.beat_at, self._machine.wakes_at or inf)
         wait = None if until == inf else max(0.0, until - self._clock.monotonic())
+        if self._keys is not None and not self._keys.taken:
+            # Nothing tells a process in the background that it has come to the front.
+            self._take_keys()
+            wait = BACKGROUND if wait is None else min(wait, BACKGROUND)
         for key, _ in self._selector.select(wait):
             key.data()
         if self._clock.monotonic() >= self._observer.beat_at:
@@ -173,7 +185,8 @@ class Session:
     # --- what the machine asks for ---------------------------------------------------------------------------
 
     def _do(self, step: Step, change: Difference | None = None) -> None:
-        if step.effect is not None and change is not None:
+        if step.effect is not None and change:
+            # What was told as queued or held is not told again when its turn comes.
             self._tell_change(step.effect, change)
         for action in step.actions:
             match action:
@@ -217,7 +230,7 @@ class Session:
         self._do(step, change if base is not None or change.removed else None)
         if not self._machine.building and not self._machine.leaving:
             if self._machine.paused:
-                self._tell_waiting("resume", "paused: nothing is built before you press p again")
+                self._tell_waiting("resume", PAUSED)
             else:
                 self._tell_waiting("changes", "for changes: all can be read again" if mended else "")
 
@@ -329,8 +342,12 @@ class Session:
         assert self._keys is not None
         pressed = self._keys.read()
         if not pressed:
-            # The terminal is gone, or another has the foreground: SIGCONT says when it is back.
             self._selector.unregister(self._keys.fd)
+            if pressed is None:
+                # The terminal is gone.
+                self._keys = None
+            else:
+                self._keys.give_back()
             return
         now = self._clock.monotonic()
         for key in pressed.lower():
@@ -340,9 +357,11 @@ class Session:
                 case "p":
                     self._do(self._machine.pause(now))
                     if self._machine.paused:
-                        self._tell_waiting("resume", "paused: nothing more is built before you press p again")
+                        self._tell_waiting("resume", PAUSED)
                 case "s":
                     self._show()
+                case "h" | "?":
+                    self._help()
                 case "q":
                     self._do(self._machine.leave())
             if self._over:
