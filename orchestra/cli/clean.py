@@ -231,7 +231,9 @@ class _Cleaner:
 
         project = self._project
         repository = project.repository
-        resolving = frozenset(ref.removeprefix(RESOLVING) for ref in repository.refs_below(RESOLVING))
+        names = (ref.removeprefix(RESOLVING) for ref in repository.refs_below(RESOLVING))
+        # A task's name as one part of a path: see `orchestra.vcs.resolving`.
+        resolving = frozenset(name.replace("=", "/") for name in names)
         standing = Standing(repository.is_ancestor, resolving=resolving)
         try:
             at = project.situation()
