@@ -10,9 +10,10 @@ from collections.abc import Callable
 from orchestra.integration.line import Line
 from orchestra.integration.refs import check_ref
 from orchestra.model.entries import LockEntry
-from orchestra.model.events import Event, TaskDecided
+from orchestra.model.events import BuildPlanned, Event, TaskDecided
 from orchestra.model.freshness import Decision, Situation, State, decide
 from orchestra.model.graph import Graph
+from orchestra.model.planned import planned
 from orchestra.model.ports import Clock, Git
 from orchestra.model.tasks import Manifest
 
@@ -78,6 +79,10 @@ class Decider:
         now, key, tip = self._clock.now(), decision.key, self._line.tip
         reasons, notes = decision.reasons, decision.notes
         self._emit(TaskDecided(now, self._build, decision.task, state, key, tip, reasons, notes))
+
+    def tell_plan(self, selected: frozenset[str]) -> None:
+        """Tell what the selected tasks wait for and claim."""
+        self._emit(BuildPlanned(self._clock.now(), self._build, planned(self._graph, selected)))
 
     def _has_passed(self, key: str) -> bool:
         return self._git.resolve(check_ref(key)) is not None

@@ -30,6 +30,7 @@ from orchestra.model.events import (
     BuildFinished,
     BuildStarted,
     Event,
+    MachineSampled,
     Notice,
     PhaseStarted,
 )
@@ -46,6 +47,7 @@ from orchestra.model.ports import (
     Interrupted,
     Listener,
     PhaseBegan,
+    Sampled,
     Started,
     Store,
     VerifyEnded,
@@ -159,7 +161,7 @@ class Engine:
             self._verifier,
             self._settler,
             clock,
-            preflight,
+            self._before_start,
             self._notice,
         )
         self._interrupts = 0
@@ -291,6 +293,10 @@ class Engine:
 
     # --- starting --------------------------------------------------------------------------------------------
 
+    def _before_start(self, stale: frozenset[str]) -> None:
+        self._preflight(stale)
+        self._decider.tell_plan(self._order.selected)
+
     def _start(self) -> None:
         """Start queued tasks while there is room."""
         while self._board.count(Stage.QUEUED):
@@ -381,6 +387,8 @@ class Engine:
                 self._attempt_ended(happening)
             case VerifyEnded():
                 self._verify_ended(happening)
+            case Sampled(cpu, memory, held, commands):
+                self._emit(MachineSampled(now, build, cpu, memory, held, commands))
             case Interrupted():
                 self._interrupts += 1
                 self._settler.interrupted = True

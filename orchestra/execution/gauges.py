@@ -60,6 +60,21 @@ class Gauges:
         memory = psutil.virtual_memory()
         return memory.available / memory.total
 
+    def processors(self) -> tuple[float, float]:
+        """The time that all processors together have worked, and that has passed for them, in a unit of the machine's
+        own.
+        """
+        words = _read(f"{self.proc}/stat").partition(b"\n")[0].split()
+        if words[:1] == [b"cpu"] and len(words) > 5 and all(map(bytes.isdigit, words[1:])):
+            # user nice system idle iowait irq softirq steal; what guests take is counted as user time already.
+            times = [float(word) for word in words[1:9]]
+            return sum(times) - times[3] - times[4], sum(times)
+        import psutil
+
+        spent = psutil.cpu_times()
+        total = sum(spent) - getattr(spent, "guest", 0.0) - getattr(spent, "guest_nice", 0.0)
+        return total - spent.idle - getattr(spent, "iowait", 0.0), total
+
     def memory_kills(self) -> int:
         """How many processes the kernel has killed so far for want of memory: on the machine, and in our cgroup."""
         kills = dict(_pairs(_read(f"{self.proc}/vmstat"))).get(b"oom_kill", 0)

@@ -21,6 +21,7 @@ from orchestra.execution.environment import inhabited_slots
 from orchestra.execution.gauges import Gauges
 from orchestra.execution.log import AttemptLog
 from orchestra.execution.process import GRACE, PORTABLE, ManagedProcess
+from orchestra.execution.sampling import Sampler
 from orchestra.execution.verifying import verify_steps
 from orchestra.execution.watch import Watch, Watched
 from orchestra.execution.workshop import Workshop
@@ -81,6 +82,7 @@ class LocalExecutor:
         self._logs = logs
         self._grace, self._portable = grace, portable
         self._watch = Watch(workshop.clock, gauges or Gauges())
+        self._sampler = Sampler(workshop.clock, gauges or Gauges())
         self._selector = selectors.DefaultSelector()
         self._works: dict[str, _Work] = {}
         self._told: list[Happening] = []
@@ -218,6 +220,7 @@ class LocalExecutor:
                 work.log.line(problem)
                 ended = Exit(127, problem=problem, transient=may_pass(error))
                 continue
+            self._sampler.begin()
             work.command, work.process = command, process
             work.watched = self._watch.begin(process.supervisor_pid, command.cwd, command.stall, kills=kills)
             work.deadline = self._shop.clock.monotonic() + command.timeout
@@ -273,7 +276,7 @@ class LocalExecutor:
 
     def _wait(self, until: float | None) -> float | None:
         """Seconds until the next deadline, or until then; None where there is none."""
-        moments = [self._watch.due]
+        moments = [self._watch.due, self._sampler.due if self._works else inf]
         moments += [] if until is None else [until]
         moments += [work.deadline for work in self._works.values() if work.process is not None]
         moments += [
@@ -287,6 +290,8 @@ class LocalExecutor:
     def _enforce_deadlines(self) -> None:
         now = self._shop.clock.monotonic()
         stalled = self._watch.look() if self._watch.due <= now else ()
+        if self._works and self._sampler.due <= now:
+            self._told.append(self._sampler.take(self._watch.held, len(self._watch)))
         for work in list(self._works.values()):
             process = work.process
             if process is None:

@@ -111,6 +111,7 @@ class Settler:
                 ended.peak_bytes,
                 ended.changed_bytes,
                 ended.reads,
+                ended.artifacts,
             )
         )
         assert card.decision is not None

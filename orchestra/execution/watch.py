@@ -89,6 +89,12 @@ class Watch:
         self._scarce = -inf  # when memory was last seen to be little
         self.due = inf
         """When, by the monotonic clock, to look next; infinite where nothing runs."""
+        self.held = 0
+        """The bytes that all commands held together at the last look."""
+
+    def __len__(self) -> int:
+        """How many commands run."""
+        return len(self._all)
 
     @property
     def kills(self) -> int:
@@ -111,6 +117,7 @@ class Watch:
         """Look at all of them; those that have stalled, each told once."""
         began, used = self._clock.monotonic(), self._cpu()
         loads = self._gauges.loads(watched.supervisor for watched in self._all)
+        self.held = sum(load.memory for load in loads.values())
         if self._gauges.memory_available() < LITTLE:
             self._scarce = began
         rest = SHARE * (self._cpu() - used)
@@ -125,7 +132,7 @@ class Watch:
         """It has ended so: what was seen beside that is added."""
         self._all.remove(watched)
         if not self._all:
-            self.due = inf
+            self.due, self.held = inf, 0
         return replace(
             ended,
             peak_bytes=max(ended.peak_bytes, watched.peak),

@@ -20,9 +20,11 @@ from orchestra.model.events import (
     AttemptStarted,
     BranchAdvanced,
     BuildFinished,
+    BuildPlanned,
     BuildStarted,
     Event,
     LimitChanged,
+    MachineSampled,
     Notice,
     PhaseStarted,
     TaskDecided,
@@ -33,7 +35,7 @@ from orchestra.model.events import (
 )
 from orchestra.model.freshness import State
 
-_UNRECORDED = (AgentDid, LimitChanged, Notice, PhaseStarted)
+_UNRECORDED = (AgentDid, BuildPlanned, LimitChanged, MachineSampled, Notice, PhaseStarted)
 # With these a build has begun to do something: until then it may turn out to have nothing to do.
 _BEGIN = (AttemptStarted, VerifyStarted, TaskLanded, TaskUnchanged, BranchAdvanced)
 # Nobody waits to read these: they go with what comes next.

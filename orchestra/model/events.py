@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 from orchestra.model.agents import AgentEvent
 from orchestra.model.freshness import Note, Reason, State
-from orchestra.model.outcomes import Fault, Final, Outcome, Phase, Usage, Wait
+from orchestra.model.outcomes import Artifact, Fault, Final, Outcome, Phase, Usage, Wait
+from orchestra.model.planned import PlannedTask
 
 VERSION = 1
 """The version of the events' JSON form."""
@@ -39,6 +40,27 @@ class BuildStarted(Event):
     branch: str | None
     jobs: int
     dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BuildPlanned(Event):
+    """Something may run: what each selected task waits for and claims. A build that finds all fresh has none."""
+
+    name: ClassVar[str] = "build_planned"
+    tasks: tuple[PlannedTask, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSampled(Event):
+    """How the machine stood while commands ran: shares (0 to 1) of its processors and its memory in use (None: not
+    known), the bytes that the commands of this build held together, and how many of them ran.
+    """
+
+    name: ClassVar[str] = "machine_sampled"
+    cpu: float | None
+    memory: float | None
+    held_bytes: int
+    commands: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +134,7 @@ class AgentDid(Event):
 @dataclass(frozen=True, slots=True)
 class AttemptFinished(Event):
     """An attempt ended; its result, if it has one, is kept under a ref. `reads` are the files of its base that its
-    agent was seen to read.
+    agent was seen to read, `artifacts` the files that were kept of it.
     """
 
     name: ClassVar[str] = "attempt_finished"
@@ -132,6 +154,7 @@ class AttemptFinished(Event):
     peak_bytes: int = 0
     changed_bytes: int = 0
     reads: tuple[str, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

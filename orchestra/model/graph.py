@@ -73,6 +73,15 @@ class Graph:
         """The edges that end at the task."""
         return self._incoming[name]
 
+    def direct(self, name: str) -> tuple[Edge, ...]:
+        """The edges that end at the task and follow from no others; all of its needs."""
+        before = self._before[self._ranks[name]]
+        return tuple(
+            edge
+            for edge in self._incoming[name]
+            if edge.kind is EdgeKind.NEED or not self._after[self._ranks[edge.first]] & before
+        )
+
     def tail(self, name: str) -> int:
         """The number of tasks on the longest path that begins with this one: its critical path, equal weights."""
         return self._tail[name]

@@ -145,3 +145,14 @@ class Wait:
     cause: str
     seconds: float
     task: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file that a task's `artifacts` named: its path in the worktree, its size, and why no copy of it was kept (empty:
+    one was).
+    """
+
+    path: str
+    bytes: int
+    problem: str = ""

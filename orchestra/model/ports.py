@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from orchestra.model.agents import AgentEvent
 from orchestra.model.authors import Author
-from orchestra.model.outcomes import Fault, Outcome, Phase, Usage
+from orchestra.model.outcomes import Artifact, Fault, Outcome, Phase, Usage
 from orchestra.model.tasks import Task
 from orchestra.model.trees import FileState, Tree
 
@@ -270,7 +270,7 @@ class AttemptEnded:
     another attempt may differ; `changed_bytes` the size of all files as it left them that it changed.
     `transient`: what made it fail may be over soon, `retry_after` in how many seconds at least, where that was said;
     `throttled`: its agent's service was asked too much. `reads` are the files of the repository that the agent was
-    seen to read, `model` the model that served it.
+    seen to read, `model` the model that served it; `artifacts` the files that the task asks to keep.
     """
 
     attempt: str
@@ -294,6 +294,7 @@ class AttemptEnded:
     throttled: bool = False
     reads: tuple[str, ...] = ()
     model: str | None = None
+    artifacts: tuple[Artifact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +314,17 @@ class Interrupted:
     """The person asked to stop."""
 
 
-Happening = Started | PhaseBegan | AgentSaid | AttemptEnded | VerifyEnded | Interrupted
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A look at the machine while commands ran, as `MachineSampled` tells it."""
+
+    cpu: float | None
+    memory: float | None
+    held_bytes: int
+    commands: int
+
+
+Happening = Started | PhaseBegan | AgentSaid | AttemptEnded | VerifyEnded | Interrupted | Sampled
 
 
 class Executor(Protocol):
