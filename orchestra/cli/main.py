@@ -27,6 +27,7 @@ COMMANDS = {
     "explain": "Show why a task is fresh or stale, and what it waits for.",
     "scan": "Show the claims of tasks as found, to declare them.",
     "history": "Show earlier builds, one build, or the attempts of one task.",
+    "report": "Tell all of one build, as one page or for machines.",
     "rollback": "Take landed results back, by a new verified commit.",
     "resolve": "Mend by hand what could not land, and land it.",
     "logs": "Show what the last attempt at a task printed.",

@@ -149,8 +149,8 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A file that a task's `artifacts` named: its path in the worktree, its size, and why no copy of it was kept (empty:
-    one was).
+    """A file that a task's `artifacts` named: its path in the worktree, its size, and why no copy of it was kept
+    (empty: one was).
     """
 
     path: str
