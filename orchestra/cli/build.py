@@ -69,6 +69,7 @@ class BuildRequest:
     fail_fast: bool = False
     wait: bool = False
     budget: float | None = None
+    trace: Path | None = None
 
 
 @click.command("build")
@@ -93,6 +94,7 @@ class BuildRequest:
     help="Build on your uncommitted changes too; the branch stays, as with --no-advance.",
 )
 @click.option("--wait", is_flag=True, help="Wait where another build is at work, instead of giving up.")
+@click.option("--trace", metavar="FILE", help="Write a trace of the build there, for Perfetto.")
 @click.option("--yes", is_flag=True, help="Ask nothing, also where it may cost.")
 @click.option(
     "--ui", type=click.Choice(["auto", "plain", "none"]), default="auto", help="How to show progress."
@@ -116,6 +118,7 @@ def command(
     no_advance: bool,
     include_dirty: bool,
     wait: bool,
+    trace: str | None,
     yes: bool,
     ui: str,
     as_json: bool,
@@ -146,7 +149,7 @@ def command(
     )
     project = opened()
     display = Display(as_json=as_json, silent=ui == "none", verbosity=-1 if quiet else int(verbose))
-    request = BuildRequest(targets, jobs, force, adopt, fail_fast, wait, budget)
+    request = BuildRequest(targets, jobs, force, adopt, fail_fast, wait, budget, project.file_at(trace))
     if dry_run:
         return _dry_run(project, request, display)
     if not yes and not as_json and can_ask():
@@ -224,6 +227,7 @@ class Build:
 
     def run(self, *, after_crash: bool) -> BuildFinished:
         """Build. `after_crash`: the build before this one did not come to its end."""
+        from orchestra.cli.tracing import trace_of
         from orchestra.cli.workshop import make_workshop, slots_of
         from orchestra.execution.local import LocalExecutor
         from orchestra.history.recorder import Recorder
@@ -237,7 +241,8 @@ class Build:
             repository = project.repository
             remove_stale_locks(repository.root, repository.common_dir, slots_of(self._project))
         begin = project.begin
-        # First, since it may refuse: then nothing has changed.
+        # First, since they may refuse: then nothing has changed.
+        trace = trace_of(self._request.trace, self._display.warn)
         recorder = Recorder.open(project.history_path, on_error=self._display.warn)
         refs = begin.obsolete
         if project.include_dirty:
@@ -249,7 +254,7 @@ class Build:
         logs = project.repository.state_folder / "builds" / self._build
         record = EventsFile(logs / "events.jsonl", lambda error: self._display.warn(f"events.jsonl: {error}"))
         shown, summary = self._display.listeners(project.manifest)
-        self._listeners = [recorder, record, *shown]
+        self._listeners = [recorder, record, *shown, *trace]
         hooks = self._hooks(logs)
         if hooks is not None:
             # Last: whatever it starts finds the event written down.
@@ -278,6 +283,8 @@ class Build:
                     self._over = True
                     hooks.close()
             finally:
+                for each in trace:
+                    each.close()
                 record.close()
                 recorder.close()
         return finished
@@ -381,7 +388,10 @@ class Build:
 def _dry_run(project: Project, request: BuildRequest, display: Display) -> int:
     """Tell what this build would do, from a simulated one."""
     from orchestra.cli.simulated import foreseen, simulate
+    from orchestra.cli.tracing import trace_of
 
+    if trace := trace_of(request.trace, display.warn):
+        simulate(project, request, trace)
     if display.as_json:
         listeners, _ = display.listeners(project.manifest)
         simulate(project, request, listeners)

@@ -83,6 +83,10 @@ class Project:
         self.include_dirty = include_dirty
         self._given = written
 
+    def file_at(self, path: str | None) -> Path | None:
+        """A file named on the command line; None where none was."""
+        return None if path is None else (self._directory / path).absolute()
+
     @cached_property
     def repository(self) -> Repository:
         """The repository that holds the directory."""

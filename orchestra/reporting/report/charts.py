@@ -91,4 +91,4 @@ def figure(
     )
     # Reached by the keyboard, since it may have to be scrolled.
     box = element("div", svg, class_="scroll", tabindex="0", role="region", aria_label=title)
-    return element("figure", box, element("figcaption", words, id=f"{name}-words"))
+    return element("figure", element("h3", title), box, element("figcaption", words, id=f"{name}-words"))

@@ -21,7 +21,6 @@ from orchestra.reporting.report.tables import (
     comparison_part,
     cost_part,
     day_and_time,
-    final_mark,
     tasks_part,
     waiting_part,
 )
@@ -106,9 +105,6 @@ def _header(story: Story) -> list[Content]:
     where = branch_words(story.branch) if story.branch else "a detached HEAD"
     tip = story.summary.get("tip")
     to = f" → {short(tip)}" if isinstance(tip, str) and tip != story.base else ""
-    marks = [
-        element("li", final_mark(final), f" {number:,}") for final in FINALS if (number := story.count(final))
-    ]
     return [
         element("h1", f"{verdict(story)}"),
         element(
@@ -117,7 +113,6 @@ def _header(story: Story) -> list[Content]:
             _state(story),
             class_="quiet",
         ),
-        element("ul", marks, class_="legend"),
         element("ul", _figures(story), class_="figures"),
         [_told(told.words, told.hint) for told in story.notices],
     ]

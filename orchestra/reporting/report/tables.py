@@ -73,7 +73,7 @@ def _task(task: TaskStory, anchor: str, diff: Diff | None, start: float, *, open
         final_mark(task.final),
         element("span", task.name, class_="name"),
         element("span", " · ".join(filter(None, facts)), class_="quiet"),
-        element("span", one_line(task.why, 160), class_="why") if task.why and bad else None,
+        element("span", one_line(task.why, 160), class_="why") if task.why and task.final in BAD else None,
     )
     body: list[Content] = [element("dl", _facts(task))]
     if task.attempts:
