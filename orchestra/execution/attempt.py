@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 
+from orchestra.execution.artifacts import Artifacts, artifacts_folder
 from orchestra.execution.commands import Command, ending, shell
 from orchestra.execution.context import context_of
 from orchestra.execution.course import INTERRUPTED, Course, Failed, together
@@ -87,6 +88,7 @@ class AttemptSteps:
         self._course = Course(workshop.clock, order.task, log, began)
         self._kept = NOTHING
         self._observed: Observed | None = None
+        self._artifacts: Artifacts | None = None
         self._session: Resume | None = None
         self._judged = Judgement(Outcome.NOT_STARTED)
         self._worker = Judgement(Outcome.NOT_STARTED)
@@ -141,6 +143,9 @@ class AttemptSteps:
         told = RULE.join(filter(None, (order.told, merging.told if merging else "")))
         prompt = whole_prompt(task, context, told if self._told else "")
         self._observed = Observed(slot.path)
+        if task.artifacts:
+            folder = artifacts_folder(self._log.path.parent, task.name)
+            self._artifacts = Artifacts(slot.path, task, folder, shop.mask)
         return _Place(slot, env, spec, agent, prompt, merging)
 
     def _round(self, at: _Place, phase: str, text: str, resume: Resume | None = None) -> Part:
@@ -374,7 +379,8 @@ class AttemptSteps:
 
     def _spared(self, at: _Place) -> Spared:
         """What is no part of a result: what the slot keeps, and what the agent leaves behind beside its work."""
-        return self._workshop.pool.spared(at.slot).also(at.agent.traits.leftovers)
+        spared = self._workshop.pool.spared(at.slot).also(at.agent.traits.leftovers)
+        return spared if self._artifacts is None else spared.also_paths(self._artifacts.unclaimed())
 
     def _ended(self, failed: Failed | None) -> AttemptEnded:
         self._course.enter(None)
@@ -403,6 +409,7 @@ class AttemptSteps:
             failed is not None and judged.throttled,
             self._reads(),
             self._worker.model,
+            () if self._artifacts is None else self._artifacts.keep(),
         )
 
     def _reads(self) -> tuple[str, ...]:

@@ -171,6 +171,7 @@ def task_of(
         env=entry.env,
         passes=entry.passes,
         on_drift=entry.on_drift or front.on_drift,
+        artifacts=entry.artifacts if entry.artifacts is not None else front.artifacts or (),
         place=place,
     )
 

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from orchestra.manifest.document import MAX_DIGITS, Document, resolve
-from orchestra.manifest.later import LATER_KEYS, LATER_VALUES, section
+from orchestra.manifest.later import LATER_VALUES, section
 from orchestra.manifest.problems import DataPath, Problem, listing, nearest, show
 
 Schema = dict[str, Any]
@@ -84,11 +84,6 @@ class _Words:
     def _unknown_keys(self, path: DataPath, value: Schema, allowed: Schema) -> Iterator[Problem]:
         for key in value:
             if key in allowed:
-                continue
-            if any(key in keys for keys in LATER_KEYS.values()):
-                yield Problem(
-                    f"`{key}` is not supported yet", (*path, key), True, "remove it: a later version has it"
-                )
                 continue
             meant = nearest(key, allowed)
             homes = self._homes(key)

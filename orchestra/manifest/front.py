@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestra.manifest.cache import Cache, stamp
-from orchestra.manifest.later import LATER_KEYS
 from orchestra.manifest.problems import Locate, Problem, to_error
 from orchestra.manifest.schema import MANIFEST_SCHEMA, schema_text
 from orchestra.manifest.shape import Entry, entry_of
@@ -31,6 +30,7 @@ KEYS = (
     "usd",
     "review",
     "on_drift",
+    "artifacts",
 )
 """What front matter may say, in the same shapes as an entry of `tasks`."""
 
@@ -106,11 +106,6 @@ def _parse(text: str, file: str, allowed: tuple[str, ...]) -> dict[str, Any]:
             document.locate,
         )
     problems = [_refused(key, file) for key in document.data if key in REFUSED]
-    problems += [
-        Problem(f"`{key}` is not supported yet", (key,), True, "remove it: a later version has it", file)
-        for key in document.data
-        if key in LATER_KEYS["tasks.*"]
-    ]
     ours = {key: document.data[key] for key in KEYS if key in document.data}
     if ours:
         # Imported here: jsonschema costs more than a whole null build.

@@ -7,11 +7,6 @@ from __future__ import annotations
 
 from orchestra.manifest.problems import DataPath
 
-LATER_KEYS: dict[str, frozenset[str]] = {
-    "tasks.*": frozenset(("artifacts",)),
-}
-"""By section (`*` stands for any name): the keys that come later."""
-
 LATER_VALUES: dict[str, frozenset[str]] = {
     "triggers.*": frozenset(("model",)),
 }

@@ -79,6 +79,7 @@ def check_manifest(document: Document) -> list[Problem]:
 def check_entry(entry: Section, path: DataPath, allowed: tuple[str, ...]) -> list[Problem]:
     """What is wrong in a task's entry, or in the front matter of a prompt, that the schema accepted."""
     problems = [*_durations(entry, path), *_numbers(entry, path), *_environment(entry, path)]
+    problems += _patterns(entry.get("artifacts", ()), (*path, "artifacts"), own=True)
     claims = entry.get("claims", {})
     if isinstance(claims, dict):
         for side in ("write", "shared", "read"):

@@ -70,6 +70,7 @@ class Entry:
     env: tuple[tuple[str, str], ...] = ()
     passes: tuple[str, ...] = ()
     on_drift: OnDrift | None = None
+    artifacts: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,7 @@ def entry_of(data: Section) -> Entry:
         env=env,
         passes=passes,
         on_drift=data.get("on_drift"),
+        artifacts=tuple(dict.fromkeys(data["artifacts"])) if "artifacts" in data else None,
     )
 
 

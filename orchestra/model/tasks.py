@@ -91,8 +91,8 @@ class Task:
     it may do nothing, in seconds; `retries` how often one is repeated that failed for a reason that may pass,
     `repairs` how often its agent goes on after a failed check. `usd` is what the task may cost in one build, in
     USD; `review` the name of the agent that judges its result. `on_drift` is what was written (None: nothing;
-    then prompts accept a person's edit of what they made, and commands run again). `place` is where it was
-    written.
+    then prompts accept a person's edit of what they made, and commands run again). `artifacts` are patterns of files
+    that are kept of each attempt beside its result. `place` is where it was written.
     """
 
     name: str
@@ -113,6 +113,7 @@ class Task:
     env: tuple[tuple[str, str], ...] = ()
     passes: tuple[str, ...] = ()
     on_drift: OnDrift | None = None
+    artifacts: tuple[str, ...] = ()
     place: Place = field(default=Place("orchestra.yaml"), compare=False)
 
     @property

@@ -22,6 +22,10 @@ class Spared:
         """The same and what further patterns, anchored at the root too, match."""
         return Spared((*self.patterns, *patterns), self.paths)
 
+    def also_paths(self, paths: tuple[str, ...]) -> Spared:
+        """The same and these paths, to the letter."""
+        return Spared(self.patterns, (*self.paths, *paths))
+
     def ignored(self) -> tuple[str, ...]:
         """Lines of a `.gitignore` at the root. Given to git as options they go before every other."""
         return (*(f"/{pattern}" for pattern in self.patterns), *map(as_ignored, self.paths))

@@ -15,7 +15,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import orchestra
-from orchestra.manifest.later import LATER_KEYS, LATER_VALUES
+from orchestra.manifest.later import LATER_VALUES
 from orchestra.manifest.load import load
 from orchestra.manifest.schema import schema_text
 from orchestra.model.errors import ExitStatus, OrchestraError
@@ -111,6 +111,7 @@ ACCEPTED = {
     "tasks.*.stall": "tasks: {a: {run: x, stall: 3m}}",
     "tasks.*.env": "tasks: {a: {run: x, env: {A: 1}}}",
     "tasks.*.on_drift": "tasks: {a: {run: x, on_drift: accept}}",
+    "tasks.*.artifacts": "tasks: {a: {run: x, artifacts: [junit.xml]}}",
 }
 
 
@@ -153,29 +154,13 @@ def test_every_key_is_accepted(key: str, tmp_path: Path) -> None:
     manifest(tmp_path, ACCEPTED[key], {"a.md": "Do it."})
 
 
-WRAPPED = {
-    "tasks.*": "tasks: {{a: {{{}: x}}}}",
-}
-
-
-@pytest.mark.parametrize(
-    ("section", "key"), [(where, key) for where in LATER_KEYS for key in sorted(LATER_KEYS[where])]
-)
-def test_keys_of_later_versions_are_refused_by_name(section: str, key: str, tmp_path: Path) -> None:
-    text = WRAPPED[section].format(key)
-    error = refusal(tmp_path, text)
-    assert error.message == f"`{key}` is not supported yet"
-    assert error.place is not None
-    assert (error.place.line, error.place.column) == (2, text.index(f"{key}:") + 1)
-
-
 def test_values_of_later_versions_are_refused_by_name(tmp_path: Path) -> None:
     assert set(LATER_VALUES) == {"triggers.*"}
     error = refusal(tmp_path, "triggers: [observed, model]")
     assert str(error) == "orchestra.yaml:2:22: item 2 of `triggers` cannot be `model` yet"
 
 
-def test_every_word_of_the_design_is_accepted_or_comes_later() -> None:
+def test_every_word_of_the_design_is_accepted() -> None:
     """The keys that section 3 of the design names."""
     named = re.findall(
         r"\w+",
@@ -186,10 +171,9 @@ def test_every_word_of_the_design_is_accepted_or_comes_later() -> None:
         review artifacts""",
     )
     accepted = {path.rpartition(".")[2] for path in ACCEPTED}
-    later = frozenset[str]().union(*LATER_KEYS.values())
     ours = {path for path in ACCEPTED if path.startswith(("hooks.", "prices.*"))} - {"hooks.build_finished"}
     ours = {path.rpartition(".")[2] for path in ours}
-    assert set(named) == (accepted - ours - {"build_finished"}) | later
+    assert set(named) == accepted - ours - {"build_finished"}
 
 
 DURATION = "a duration such as `90s`, `45m` or `2h`"
