@@ -104,16 +104,20 @@ def _text(repository: Repository, builds: ToldBuilds, story: Story, as_format: s
 
 def _report(repository: Repository, builds: ToldBuilds, story: Story, now: float, *, diffs: bool) -> Report:
     from orchestra import __version__
+    from orchestra.cli.report_artifacts import coverage_of, tests_of
     from orchestra.reporting.report.contents import Report
     from orchestra.reporting.report.numbers import compare
 
     before = builds.before(story)
+    folder = builds.folder(story.build)
     return Report(
         story,
         now,
         __version__,
         comparison=None if before is None else compare(story, before),
         diffs=_diffs(repository, story) if diffs else {},
+        tests=tests_of(story, folder),
+        coverage=coverage_of(story, folder, repository),
     )
 
 

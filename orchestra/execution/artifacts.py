@@ -11,6 +11,7 @@ import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -32,8 +33,15 @@ COUNT = 1000
 LOOKED_AT = 200_000
 """Entries of folders that are looked at for one attempt."""
 
-_Stamp = tuple[int, int, int]
-"""By what a file is known again: inode, size, and when it was last changed."""
+
+@dataclass(frozen=True, slots=True)
+class _Stamp:
+    """By what a file is known again; `regular`: it is no link, pipe or the like."""
+
+    inode: int
+    bytes: int
+    changed: int
+    regular: bool
 
 
 def artifacts_folder(logs: Path, task: str) -> Path:
@@ -67,11 +75,11 @@ class Artifacts:
         room, kept = TOGETHER, []
         for number, (path, stamp) in enumerate(made.items()):
             if number >= COUNT:
-                kept.append(Artifact(path, stamp[1], f"more than {COUNT:,} files"))
+                kept.append(Artifact(path, stamp.bytes, f"more than {COUNT:,} files"))
                 break
-            problem = self._copy(path, stamp[1], room)
-            room -= 0 if problem else stamp[1]
-            kept.append(Artifact(path, stamp[1], problem))
+            problem = self._copy(path, stamp.bytes, room) if stamp.regular else "no regular file"
+            room -= 0 if problem else stamp.bytes
+            kept.append(Artifact(path, stamp.bytes, problem))
         return tuple(kept)
 
     def _made(self) -> Mapping[str, _Stamp]:
@@ -102,7 +110,7 @@ class Artifacts:
         return content if masked == text else masked.encode()
 
     def _find(self) -> Iterator[tuple[str, _Stamp]]:
-        """All regular files that the patterns match, with their stamps."""
+        """All files that the patterns match, with their stamps."""
         left = LOOKED_AT
         seen: set[str] = set()
         for pattern in self._patterns.patterns:
@@ -160,10 +168,8 @@ def _stat_inside(root: Path, path: str) -> os.stat_result:
     return (place / parts[-1]).lstat() if parts else place.stat()
 
 
-def _stamp(found: os.stat_result) -> _Stamp | None:
-    if not stat.S_ISREG(found.st_mode):
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+def _stamp(found: os.stat_result) -> _Stamp:
+    return _Stamp(found.st_ino, found.st_size, found.st_mtime_ns, stat.S_ISREG(found.st_mode))
 
 
 def _read(root: Path, path: str) -> bytes:
