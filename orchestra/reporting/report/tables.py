@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 
 from orchestra.model.text import clean, count, duration, money, size
 from orchestra.reporting.report.contents import Diff, Report
@@ -182,17 +183,22 @@ def _tail(task: TaskStory) -> Markup | None:
 def _diff(diff: Diff) -> Markup:
     if diff.problem:
         return element("p", f"No diff: {diff.problem}.", class_="quiet")
-    lines = [_diff_line(line) for line in clean(diff.text, newlines=True).splitlines()]
+    lines = [line + "\n" for line in clean(diff.text, newlines=True).splitlines()]
+    # A run of lines of one kind is one element: a page of 500 diffs has to open at once.
+    runs = [_run(kind, "".join(run)) for kind, run in groupby(lines, key=_kind)]
     more = element("p", "There is more; git shows it.", class_="quiet") if diff.cut else None
-    body = element("pre", lines, class_="diff", tabindex="0", aria_label="what it changed")
+    body = element("pre", runs, class_="diff", tabindex="0", aria_label="what it changed")
     return element("details", element("summary", "diff"), body, more, class_="inner")
 
 
-def _diff_line(line: str) -> Content:
-    kind = {"+": "added", "-": "removed", "@": "place"}.get(line[:1])
+def _kind(line: str) -> str:
     if line.startswith(("+++", "---", "diff ")):
-        kind = "file"
-    return element("span", line + "\n", class_=kind) if kind else line + "\n"
+        return "file"
+    return {"+": "added", "-": "removed", "@": "place"}.get(line[:1], "")
+
+
+def _run(kind: str, text: str) -> Content:
+    return element("span", text, class_=kind) if kind else text
 
 
 def waiting_part(story: Story) -> Content:
