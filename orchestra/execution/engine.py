@@ -33,6 +33,7 @@ from orchestra.model.events import (
     MachineSampled,
     Notice,
     PhaseStarted,
+    StopRequested,
 )
 from orchestra.model.freshness import Decision
 from orchestra.model.means import Means
@@ -393,6 +394,7 @@ class Engine:
                 self._interrupts += 1
                 self._settler.interrupted = True
                 self._integrator.stopping = True
+                self._emit(StopRequested(now, build, now=self._interrupts > 1))
                 self._executor.stop(now=self._interrupts > 1)
 
     def _verify_ended(self, ended: VerifyEnded) -> None:

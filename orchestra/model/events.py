@@ -304,6 +304,14 @@ class TaskSkipped(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StopRequested(Event):
+    """The person asked to stop: nothing more is started, and what runs is given a few seconds (`now`: none)."""
+
+    name: ClassVar[str] = "stop_requested"
+    now: bool
+
+
+@dataclass(frozen=True, slots=True)
 class BranchAdvanced(Event):
     """The person's branch moved."""
 

@@ -23,6 +23,7 @@ from orchestra.model.events import (
     LimitChanged,
     Notice,
     PhaseStarted,
+    StopRequested,
     TaskAgain,
     TaskDecided,
     TaskFailed,
@@ -73,12 +74,16 @@ class PlainLines:
         color: bool = False,
         verbosity: int = NORMAL,
         zone: tzinfo | None = None,
+        starts: bool = True,
     ) -> None:
-        """`zone` is that of times of day, by default the local one."""
+        """`zone` is that of times of day, by default the local one. Without `starts`, where what runs is shown in
+        another way, starts are told only where phases are.
+        """
         self._write = write
         self._zone = zone
         self._color = color
         self._verbosity = verbosity
+        self._starts = NORMAL if starts else VERBOSE
         self._began: float | None = None
         self._header: str | None = None
         self._base = ""
@@ -96,7 +101,7 @@ class PlainLines:
                 self._started(event)
             case BuildFinished():
                 self._seconds.clear()
-            case Notice() | BranchAdvanced() | BranchBehind():
+            case Notice() | StopRequested() | BranchAdvanced() | BranchBehind():
                 self._about_build(event)
             case LimitChanged():
                 self._about_limit(event)
@@ -112,8 +117,15 @@ class PlainLines:
         self._base = event.base
         self._header = header(event)
 
-    def _about_build(self, event: Notice | BranchAdvanced | BranchBehind) -> None:
+    def _about_build(self, event: Notice | StopRequested | BranchAdvanced | BranchBehind) -> None:
         match event:
+            case StopRequested():
+                words = (
+                    "at once"
+                    if event.now
+                    else "what runs is given a few seconds; interrupt again to give it none"
+                )
+                self._put(QUIET, event, "stopping", Style.WARN, words)
             case Notice():
                 hint = f" (hint: {one_line(event.hint)})" if event.hint else ""
                 self._put(QUIET, event, "note", Style.WARN, one_line(event.message, 400) + hint)
@@ -154,7 +166,7 @@ class PlainLines:
     ) -> None:
         match event:
             case AttemptStarted():
-                self._task(NORMAL, event, "start", Style.DIM, event.task, self._start_words(event))
+                self._task(self._starts, event, "start", Style.DIM, event.task, self._start_words(event))
             case AttemptSlot():
                 words = f"slot {event.slot}, log: {one_line(event.log)}"
                 self._task(VERBOSE, event, "slot", Style.DIM, event.task, words)
@@ -186,6 +198,9 @@ class PlainLines:
 
     def _about_task(self, event: Event) -> None:
         match event:
+            case TaskDecided(state=State.STALE):
+                # What comes next, a verification of the base, may take its time.
+                self._head()
             case TaskDecided(state=State.FRESH | State.REVERTED):
                 # The last look at the tip decides everything again; once is enough to read.
                 if event.task not in self._fresh:
@@ -235,11 +250,15 @@ class PlainLines:
         """A line about a task, after the header."""
         if level > self._verbosity:
             return
+        self._head()
+        self._put(level, event, verb, style, f"{one_line(name, NAME_WIDTH):<{self._width}}  {words}")
+
+    def _head(self) -> None:
+        """The header, once, as soon as there is something to do."""
         if self._header is not None:
             text, self._header = self._header, None
             if self._verbosity >= NORMAL:
                 self._write(text + "\n")
-        self._put(level, event, verb, style, f"{one_line(name, NAME_WIDTH):<{self._width}}  {words}")
 
     def _put(self, level: int, event: Event, verb: str, style: Style, words: str) -> None:
         if level > self._verbosity:

@@ -48,6 +48,8 @@ building 12 tasks, up to 4 at once, on main at 0a1b2c3
 [00:04] start     suite    never built  (script)
 [00:04] passed    suite    0.5 s
 [00:05] landed    beta     2.3 s  1 file  → 2a3b4c5
+[01:04] stopping  what runs is given a few seconds; interrupt again to give it none
+[01:04] stopping  at once
 [01:05] failed    hang     1 min 04 s  no end after 60 s
 [01:05] skipped   gamma    needs hang, which failed
 [01:05] skipped   delta    needs gamma, which was skipped
@@ -57,6 +59,8 @@ building 12 tasks, up to 4 at once, on main at 0a1b2c3
 QUIET_TEXT = """\
 [00:00] note      not seen by tasks: README.md (hint: commit it, or build with --include-dirty)
 [00:04] rejected  breaker  2.6 s  `pytest -q` fails with it
+[01:04] stopping  what runs is given a few seconds; interrupt again to give it none
+[01:04] stopping  at once
 [01:05] failed    hang     1 min 04 s  no end after 60 s
 [01:05] behind    main  your files are in the way; 2a3b4c5 is on orchestra/build-b1
 """
