@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from orchestra.vcs.slots import Slot
     from orchestra.vcs.spared import Spared
 
-RESOLVING = "refs/orchestra/resolve/"
-"""Below it, a ref by the name of each task whose rejected result somebody works on."""
-
 _AGE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smhdw])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(KiB|MiB|GiB|TiB)")
@@ -231,10 +228,7 @@ class _Cleaner:
 
         project = self._project
         repository = project.repository
-        names = (ref.removeprefix(RESOLVING) for ref in repository.refs_below(RESOLVING))
-        # A task's name as one part of a path: see `orchestra.vcs.resolving`.
-        resolving = frozenset(name.replace("=", "/") for name in names)
-        standing = Standing(repository.is_ancestor, resolving=resolving)
+        standing = Standing(repository.is_ancestor)
         try:
             at = project.situation()
             verdicts = {check_ref(key) for key in verdicts_asked(at)}

@@ -24,6 +24,8 @@ OLD = 30 * DAY
 
 OURS = "refs/orchestra/"
 HEADS = "refs/heads/"
+RESOLVING = "refs/orchestra/resolve/"
+"""Below it, by task, with `=` for `/`: the results that somebody works on by hand."""
 
 
 class Kind(StrEnum):
@@ -172,14 +174,12 @@ class Standing:
     """What is needed of the refs today.
 
     `tasks` are those of the manifest and `verdicts` the refs of verdicts that hold now, each None where that is not
-    known; `resolving` are the tasks whose rejected results somebody works on; `contains` tells whether the first
-    commit is in the history of the second.
+    known; `contains` tells whether the first commit is in the history of the second.
     """
 
     contains: Callable[[str, str], bool]
     tasks: frozenset[str] | None = None
     verdicts: frozenset[str] | None = None
-    resolving: frozenset[str] = frozenset()
 
 
 def ref_items(refs: Iterable[KeptRef], standing: Standing) -> tuple[Item, ...]:
@@ -187,6 +187,11 @@ def ref_items(refs: Iterable[KeptRef], standing: Standing) -> tuple[Item, ...]:
     every = {ref.name: ref for ref in refs}
     tips = _Tips(every, standing)
     newest = _newest_rejections(every.values())
+    resolving = {
+        name.removeprefix(RESOLVING).replace("=", "/"): ref.commit
+        for name, ref in every.items()
+        if name.startswith(RESOLVING)
+    }
     found: list[Item] = []
     for ref in every.values():
         kind = kind_of(ref.name)
@@ -202,6 +207,8 @@ def ref_items(refs: Iterable[KeptRef], standing: Standing) -> tuple[Item, ...]:
         elif kind is Kind.VERDICTS:
             holds = standing.verdicts is None or ref.name in standing.verdicts
             found.append(replace(item, needed="a verdict that holds now" if holds else ""))
+        elif ref.task in resolving or ref.commit in resolving.values():
+            found.append(replace(item, needed="it is being resolved"))
         elif ref.name.startswith(REJECTED):
             found.append(replace(item, needed=_why_kept(ref, newest, standing)))
         else:
@@ -227,8 +234,6 @@ def _newest_rejections(refs: Iterable[KeptRef]) -> frozenset[str]:
 
 
 def _why_kept(ref: KeptRef, newest: Collection[str], standing: Standing) -> str:
-    if ref.task in standing.resolving:
-        return f"{ref.task} is being resolved"
     if ref.name in newest and (standing.tasks is None or ref.task in standing.tasks):
         return f"the newest rejection of {ref.task}"
     return ""

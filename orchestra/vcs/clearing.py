@@ -19,6 +19,7 @@ from orchestra.vcs.capture import keep_commits, rescue
 from orchestra.vcs.command import decode, encode
 from orchestra.vcs.folders import put_aside, remove
 from orchestra.vcs.repository import Repository
+from orchestra.vcs.resolving import FOLDER, RECORD
 from orchestra.vcs.slots import BASE, IN_USE, Slot
 from orchestra.vcs.spared import Spared
 
@@ -71,7 +72,9 @@ def pooled(repository: Repository, folder: Path) -> tuple[Pooled, ...]:
         path = Path(noted).parent if noted else place / git_dir.name
         ours = _text(git_dir / "locked").strip() == REASON or path.parent == place
         number = SLOT_NAME.fullmatch(path.name)
-        if not ours or number is None or _anothers(path, git_dir):
+        # Where a person resolves a result by hand, also one of a task that is called like a slot.
+        resolved = path.parent.name == FOLDER or (git_dir / RECORD).exists()
+        if not ours or number is None or resolved or _anothers(path, git_dir):
             continue
         slot = Slot(int(number[1]), path, git_dir)
         used = max(_time(git_dir / name) for name in (BASE, IN_USE, "HEAD", "."))

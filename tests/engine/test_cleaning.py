@@ -134,10 +134,22 @@ def test_the_newest_rejection_of_each_task_stays() -> None:
     ]
     found = judged(chain("c"), *refs)
     assert {name.removeprefix(root) for name, why in found.items() if why == "by age"} == {"b-1", "b-4"}
-    resolving = replace(chain("c"), resolving=frozenset({"left"}))
-    assert judged(resolving, *refs)[f"{root}b-4"] == "left is being resolved"
+    resolving = kept("refs/orchestra/resolve/left", "its")
+    assert judged(chain("c"), *refs, resolving)[f"{root}b-4"] == "it is being resolved"
     unknown = replace(chain("c"), tasks=None)
     assert judged(unknown, *refs)[f"{root}b-4"] == "the newest rejection of left"
+
+
+def test_what_is_being_resolved_stays_whatever_kept_it() -> None:
+    failed, rescued = kept("refs/orchestra/failed/b-1", "one"), kept("refs/orchestra/rescued/b-2", "two")
+    inner = kept("refs/orchestra/rejected/b-3", "three", task="in/side")
+    others = [kept("refs/orchestra/resolve/x", "one"), kept("refs/orchestra/resolve/in=side", "other")]
+    found = judged(chain("c"), failed, rescued, inner, *others)
+    assert found == {
+        failed.name: "it is being resolved",
+        rescued.name: "by age",
+        inner.name: "it is being resolved",
+    }
 
 
 TIP, PARKED, STOOD = (f"refs/orchestra/{name}/b1/heads/main" for name in ("tips", "parked", "stood"))

@@ -10,7 +10,7 @@ import pytest
 
 from orchestra.model.ports import RefUpdate
 from orchestra.vcs.clearing import DROPPED, all_refs, alone, drop_refs, pooled, strangers, take_away
-from orchestra.vcs.slots import Slot
+from orchestra.vcs.slots import Slot, SlotPool
 from tests.vcs.kit import Bench, Person
 
 RESULT = "refs/orchestra/results/k/b-1"
@@ -144,6 +144,22 @@ def test_worktrees_that_are_not_ours_are_not_found(bench: Bench, person: Person,
     (bench.folder / "resolve-a").mkdir()
     assert pooled(bench.repository, bench.folder) == ()
     assert strangers(bench.folder, ()) == ((), ())
+
+
+def test_where_a_person_resolves_is_not_touched(bench: Bench, person: Person) -> None:
+    """Made as slots are, for a task that is called like one."""
+    repository = bench.repository
+    place = bench.folder / "resolve"
+    pool = SlotPool(
+        repository.command, repository.root, repository.common_dir, place, bench.worktrees, _none, "slot-3"
+    )
+    pool.prepare(0, person.head())
+    assert (place / "slot-3").is_dir()
+    assert pooled(repository, bench.folder) == ()
+
+
+def _none(slot: Slot, attempt: str) -> None:
+    """Nothing is rescued here."""
 
 
 def test_a_copy_of_the_repository_does_not_touch_the_worktrees_of_its_original(
