@@ -251,12 +251,13 @@ def test_it_lands_on_the_tip_that_waits(story: Story) -> None:
     assert story.scratch.git("for-each-ref", "refs/heads/orchestra") == ""
 
 
-def test_it_lands_on_the_branch_for_which_it_was_opened(story: Story) -> None:
+@pytest.mark.parametrize("inside", [True, False])
+def test_it_lands_on_the_branch_for_which_it_was_opened(story: Story, inside: bool) -> None:
     place = story.open()
     (place / "f.txt").write_text("one\ntwo by both\nthree\n")
     story.scratch.git("switch", "--quiet", "--create", "other")
     before = story.scratch.head()
-    assert story.resolve("--continue", cwd=place).status == 0
+    assert story.resolve("--continue", cwd=place if inside else None).status == 0
     assert story.scratch.head() == before
     story.scratch.git("switch", "--quiet", "main")
     assert story.scratch.read("f.txt") == "one\ntwo by both\nthree\n"
