@@ -201,7 +201,8 @@ class SummaryCollector:
         if red.log:
             lines.append(f"  log:   {one_line(red.log)}")
         way = one_line(self._seen.way_back) if self._seen.way_back else "make it pass there, commit"
-        return [*lines, f"  next:  {way}, then: orchestra build"]
+        again = "orchestra build" if self._resolved_in is None else "orchestra resolve --continue"
+        return [*lines, f"  next:  {way}, then: {again}"]
 
     def _landed_words(self, finished: BuildFinished, color: bool) -> list[str]:
         landed = _tasks(finished, Final.LANDED)
@@ -239,8 +240,8 @@ class SummaryCollector:
             lines.append(f"  log:   {one_line(trouble.log)}")
         if self._resolved_in is not None:
             again = command("orchestra", "resolve", "--continue", task)
-            first = one_line(trouble.hint) if trouble.hint else "mend it"
-            return [*lines, f"  next:  {first} in {one_line(self._resolved_in)}, then: {again}"]
+            first = one_line(trouble.hint) if trouble.hint else f"mend it in {one_line(self._resolved_in)}"
+            return [*lines, f"  next:  {first}, then: {again}"]
         if trouble.kept:
             lines.append(f"  kept:  {command('git', 'show', trouble.kept)}")
         again = command("orchestra", "build", task)

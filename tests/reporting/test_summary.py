@@ -306,6 +306,10 @@ def test_what_a_person_resolves_goes_on_where_they_mend_it() -> None:
     text = collector.text()
     assert "  next:  mend it in /w/breaker, then: orchestra resolve --continue breaker\n" in text
     assert "prompts/breaker.md" not in text and "orchestra resolve breaker" not in text
+    red = VerifyFinished(T, B, C0, False, False, 1.0, None)
+    for event in (START, red, finish({"a": Final.SKIPPED}, ok=False)):
+        collector.notify(event)
+    assert "commit, then: orchestra resolve --continue\n" in collector.text()
 
 
 def test_what_stays_captured_is_not_to_be_resolved() -> None:
