@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -14,6 +15,7 @@ import click
 
 from orchestra.cli.build import Display, SystemClock, jobs_option
 from orchestra.cli.options import Project, Settings, amount, common_options
+from orchestra.model.errors import OrchestraError
 from orchestra.model.events import BuildFinished, Event
 from orchestra.model.ports import Listener
 from orchestra.model.tasks import Manifest
@@ -110,6 +112,14 @@ def command(
     file = file or settings.file
     project = Project(settings, directory=directory, file=file, agent=agent, into=into)
     root = project.repository.root
+    unreadable = True
+    if targets:
+        with suppress(OrchestraError):
+            # What cannot be read yet is told and waited for; a name that is none is a slip of the command line.
+            _ = project.written, project.begin
+            unreadable = False
+        if not unreadable:
+            project.named(targets)
     order = WorkOrder(
         str(here),
         None if file is None else str(here / file),

@@ -49,11 +49,13 @@ def main(orders: int, replies: int) -> None:
         importlib.import_module(name)
     try:
         order: WorkOrder = receive(orders)
-    except (EOFError, KeyboardInterrupt):
+    except EOFError:
         return
     threading.Thread(target=_end_with_the_watch, args=(orders,), name="watch", daemon=True).start()
     teller = _Piped(replies)
     try:
+        # It was started without: an interrupt that came meanwhile comes now.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         _build(order, teller)
     except OrchestraError as error:
         teller.send(Refused(troubles(error)))

@@ -158,6 +158,8 @@ class _Process:
     def __init__(self, code: str) -> None:
         for_child, self.orders = os.pipe()
         self.replies, from_child = os.pipe()
+        # It takes no interrupt before it has its order and can end in good order.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self.running = subprocess.Popen(
                 [sys.executable, "-P", "-c", code % (for_child, from_child)],
@@ -174,6 +176,7 @@ class _Process:
             os.close(self.replies)
             raise environment_error("a build cannot be started", causes=(str(error),)) from error
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             os.close(for_child)
             os.close(from_child)
 

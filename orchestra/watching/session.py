@@ -215,7 +215,7 @@ class Session:
         sight = found.sight
         if sight is None:
             self._do(self._machine.looked(Version(None), now))
-            self._tell_waiting("manifest", "for a manifest and prompts that can be read")
+            self._tell_waiting("manifest", "until that is mended")
             return
         base = self._base
         if base is not None and self._machine.building and sight.branch == base.branch:

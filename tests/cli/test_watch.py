@@ -270,6 +270,13 @@ def test_targets_and_their_needs_alone_are_built(project: Scratch) -> None:
         assert watch.built()["landed"] == 1
 
 
+def test_a_target_that_is_none_is_a_slip_of_the_command_line(project: Scratch) -> None:
+    done = project.orchestra("watch", "nosuch")
+    assert done.status == 2
+    assert "there is no task `nosuch`" in done.stderr
+    assert project.orchestra("watch", "--debounce", "3").status == 2
+
+
 def test_another_build_at_work_is_waited_for(scratch: Scratch) -> None:
     waits(scratch, "slow")
     scratch.commit()
