@@ -138,7 +138,8 @@ class _Teller:
                 commit,
                 _text(event.get("task")) or None,
                 start,
-                end,
+                # A clock may have been set back meanwhile.
+                max(start, end),
                 passed if isinstance(passed, bool) else None,
                 event.get("remembered") is True,
                 _texts(event.get("tail")),
@@ -196,7 +197,7 @@ class _Teller:
             Verification(
                 commit,
                 _text(event.get("task")) or None,
-                _number(event.get("time")) or end,
+                min(_number(event.get("time")) or end, end),
                 end,
                 None,
                 False,
