@@ -96,6 +96,7 @@ class AttemptSteps:
         self._ran = False
         self._repairs = 0
         self._reviews = 0
+        self._model: str | None = None
         self._left_of_repairs = order.task.repairs
 
     def steps(self) -> Steps:
@@ -124,6 +125,7 @@ class AttemptSteps:
         """The slot, ready for the agent. Raises OrchestraError and _SetupFailedError where it cannot be made so."""
         task, shop, order = self._order.task, self._workshop, self._order
         spec = shop.agent_of(task)
+        self._model = spec.model if spec is not None else None
         agent = shop.adapter_of(task, spec)
         self._told = agent.traits.told
         self._course.enter("prepare")
@@ -215,6 +217,8 @@ class AttemptSteps:
             return Failed(Outcome.CHECK_FAILED, Fault.ENVIRONMENT, self._course.noted(error))
         checked = yield self._course.command("check", shell(task.check), at.slot, at.env)
         self._course.ended(checked)
+        verdict = None if checked.interrupted else checked.ok
+        self._course.judged("check", task.check, verdict, checked, self._log.tail)
         if checked.ok:
             return None
         if checked.interrupted:
@@ -408,8 +412,9 @@ class AttemptSteps:
             judged.retry_after if failed else None,
             failed is not None and judged.throttled,
             self._reads(),
-            self._worker.model,
+            self._worker.model or (self._model if self._ran else None),
             () if self._artifacts is None else self._artifacts.keep(),
+            course.judgements,
         )
 
     def _reads(self) -> tuple[str, ...]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import inf
+from typing import Literal
 
 from orchestra.execution.commands import LONGEST, Command, shown, why
 from orchestra.execution.log import AttemptLog
 from orchestra.model.agents import Invocation, Session
 from orchestra.model.errors import OrchestraError
-from orchestra.model.outcomes import Exit, Fault, Outcome, Phase, Usage
+from orchestra.model.outcomes import Exit, Fault, Judged, Outcome, Phase, Usage
 from orchestra.model.ports import Clock
 from orchestra.model.tasks import Task
 from orchestra.vcs.command import may_pass
@@ -50,6 +51,7 @@ class Course:
         self._phases: list[Phase] = []
         self._phase: tuple[str, float] | None = None
         self._usages: list[Usage] = []
+        self._judgements: list[Judged] = []
         self._ends = inf
         self.may_pass = False  # what failed beside the commands may be over soon
         self.exits: list[Exit] = []
@@ -107,6 +109,19 @@ class Course:
         """Note how a command ended."""
         self.exits.append(exited)
 
+    def judged(
+        self,
+        kind: Literal["check", "review"],
+        by: str,
+        passed: bool | None,
+        exited: Exit,
+        tail: Iterable[str],
+    ) -> None:
+        """Note what the command of this phase, a check or review by `by`, said of the work."""
+        began = self._phase[1] if self._phase is not None else self._epoch
+        seconds = max(0.0, self._epoch + self._clock.monotonic() - began)
+        self._judgements.append(Judged(kind, by, passed, exited.status, seconds, tuple(tail)))
+
     def used(self, usage: Usage) -> None:
         """Add what one run of an agent used."""
         self._usages.append(usage)
@@ -137,6 +152,11 @@ class Course:
     def phases(self) -> tuple[Phase, ...]:
         """The phases that are over."""
         return tuple(self._phases)
+
+    @property
+    def judgements(self) -> tuple[Judged, ...]:
+        """All checks and reviews so far, in order."""
+        return tuple(self._judgements)
 
     @property
     def last(self) -> Exit | None:

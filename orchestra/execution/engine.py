@@ -364,6 +364,7 @@ class Engine:
                 decision.key,
                 decision.reasons,
                 self._board.waits(card, at=self._now()),
+                task.asked,
             )
         )
         self._board.move(card, Stage.RUNNING, at=self._now())

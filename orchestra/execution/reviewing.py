@@ -57,6 +57,16 @@ class Review:
         self._course.ended(exited)
         self.judged = judged = session.judge(exited)
         self._course.used(shop.used(judged, spec))
+        found = self._found(who, exited, session.words)
+        passed, told = (
+            (found.passed, found.told()) if isinstance(found, ReviewVerdict) else (None, (found.detail,))
+        )
+        self._course.judged("review", task.agent or "", passed, exited, told)
+        return found
+
+    def _found(self, who: str, exited: Exit, words: str) -> ReviewVerdict | Failed:
+        """The verdict that a review gave with its last words, or why it gave none."""
+        judged = self.judged
         failed = self._course.failed_by(exited)
         if failed is not None:
             if failed.outcome is Outcome.INTERRUPTED:
@@ -65,7 +75,7 @@ class Review:
         if judged.outcome is not Outcome.SUCCESS:
             detail = judged.detail or judged.summary or str(judged.outcome)
             return Failed(Outcome.REVIEW_FAILED, judged.fault, f"{who}: {detail}")
-        verdict = read_verdict(session.words)
+        verdict = read_verdict(words)
         if verdict is None:
             denied = f" ({judged.detail})" if judged.blocked and judged.detail else ""
             return Failed(Outcome.REVIEW_FAILED, Fault.AGENT, f"{who}: it gave no verdict{denied}")

@@ -112,6 +112,8 @@ class Settler:
                 ended.changed_bytes,
                 ended.reads,
                 ended.artifacts,
+                ended.judged,
+                ended.model,
             )
         )
         assert card.decision is not None

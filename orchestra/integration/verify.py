@@ -97,7 +97,7 @@ class Verifier:
             return Verdict(None)
         self._count += 1
         self._running = _Running(f"verify-{self._count}", commit, task, ref)
-        self._emit(VerifyStarted(self._clock.now(), self._build, commit, task))
+        self._emit(VerifyStarted(self._clock.now(), self._build, commit, task, self.command))
         self._executor.verify(VerifyOrder(self._running.name, commit, self.command, task))
         return None
 

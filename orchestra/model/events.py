@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from orchestra.model.agents import AgentEvent
 from orchestra.model.freshness import Note, Reason, State
-from orchestra.model.outcomes import Artifact, Fault, Final, Outcome, Phase, Usage, Wait
+from orchestra.model.outcomes import Artifact, Asked, Fault, Final, Judged, Outcome, Phase, Usage, Wait
 from orchestra.model.planned import PlannedTask
 
 VERSION = 1
@@ -87,7 +87,9 @@ class TaskDecided(Event):
 
 @dataclass(frozen=True, slots=True)
 class AttemptStarted(Event):
-    """An attempt began on a base: its number for this task in this build, its agent, and what it waited for."""
+    """An attempt began on a base: its number for this task in this build, its agent, what it waited for, and what it
+    is asked to do.
+    """
 
     name: ClassVar[str] = "attempt_started"
     task: str
@@ -98,6 +100,7 @@ class AttemptStarted(Event):
     key: str
     reasons: tuple[Reason, ...] = ()
     waits: tuple[Wait, ...] = ()
+    asked: Asked = field(default_factory=Asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,8 @@ class AgentDid(Event):
 @dataclass(frozen=True, slots=True)
 class AttemptFinished(Event):
     """An attempt ended; its result, if it has one, is kept under a ref. `reads` are the files of its base that its
-    agent was seen to read, `artifacts` the files that were kept of it.
+    agent was seen to read, `artifacts` the files that were kept of it, `judged` the checks and reviews of its work in
+    order; `model` is the model that served it, or where its agent does not say, the one that it was told to use.
     """
 
     name: ClassVar[str] = "attempt_finished"
@@ -155,6 +159,8 @@ class AttemptFinished(Event):
     changed_bytes: int = 0
     reads: tuple[str, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
+    judged: tuple[Judged, ...] = ()
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +178,12 @@ class LimitChanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class VerifyStarted(Event):
-    """A commit is being verified; `task` is whose result it holds, None for the base of the build."""
+    """A commit is being verified by `command`; `task` is whose result it holds, None for the base of the build."""
 
     name: ClassVar[str] = "verify_started"
     commit: str
     task: str | None = None
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)

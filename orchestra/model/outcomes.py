@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 
 class Outcome(StrEnum):
@@ -76,6 +77,38 @@ class Usage:
             if n is not None
         ]
         return sum(known) if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an attempt was asked to do, for the record.
+
+    `prompt` is the text of its task's prompt and `path` that prompt's file, or `command` what it runs; `check` the
+    task's acceptance command, `reviewer` the agent that judges its result. None: there is none.
+    """
+
+    prompt: str | None = None
+    path: str | None = None
+    command: str | None = None
+    check: str | None = None
+    reviewer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One judgement of an attempt's work, for the record.
+
+    `kind`: check or review. `by` is the command, or the agent that reviewed; `passed` is None where it gave no
+    verdict; `status` its exit status (None: a signal ended it, or it did not run); `seconds` how long it took; `tail`
+    its last lines, of a review what it found.
+    """
+
+    kind: Literal["check", "review"]
+    by: str
+    passed: bool | None
+    status: int | None
+    seconds: float
+    tail: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from orchestra.model.agents import AgentEvent
 from orchestra.model.authors import Author
-from orchestra.model.outcomes import Artifact, Fault, Outcome, Phase, Usage
+from orchestra.model.outcomes import Artifact, Fault, Judged, Outcome, Phase, Usage
 from orchestra.model.tasks import Task
 from orchestra.model.trees import FileState, Tree
 
@@ -270,7 +270,8 @@ class AttemptEnded:
     another attempt may differ; `changed_bytes` the size of all files as it left them that it changed.
     `transient`: what made it fail may be over soon, `retry_after` in how many seconds at least, where that was said;
     `throttled`: its agent's service was asked too much. `reads` are the files of the repository that the agent was
-    seen to read, `model` the model that served it; `artifacts` the files that the task asks to keep.
+    seen to read, `model` the model that served it, or where its agent does not say, the one that it was told to use;
+    `artifacts` are the files that the task asks to keep, `judged` the checks and reviews of its work.
     """
 
     attempt: str
@@ -295,6 +296,7 @@ class AttemptEnded:
     reads: tuple[str, ...] = ()
     model: str | None = None
     artifacts: tuple[Artifact, ...] = ()
+    judged: tuple[Judged, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

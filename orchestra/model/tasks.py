@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from orchestra.model.errors import Place
+from orchestra.model.outcomes import Asked
 
 EVERYTHING = "**"
 """The pattern that matches every path."""
@@ -120,6 +121,12 @@ class Task:
     def reruns_on_drift(self) -> bool:
         """Whether it runs again where a person changed what it made."""
         return self.on_drift == "rerun" or (self.on_drift is None and self.run is not None)
+
+    @property
+    def asked(self) -> Asked:
+        """What its attempts are asked to do, for the record."""
+        text, path = (self.prompt.text, self.prompt.path) if self.prompt else (None, None)
+        return Asked(text, path, self.run, self.check, None if self.claims.is_check else self.review)
 
     @property
     def title(self) -> str:
