@@ -61,13 +61,13 @@ def command(
 
 def _attempt(path: Path, task: str, which: str | None) -> AttemptRecord:
     from orchestra.history.database import open_for_reading
-    from orchestra.history.queries import read_task
+    from orchestra.history.queries import read_attempts
 
     history = open_for_reading(path)
     if history is None:
         raise usage_error("nothing was built here yet", hint="orchestra build")
     with history:
-        attempts = read_task(history, task, limit=None if which else 1).attempts
+        _, attempts = read_attempts(history, task, limit=None if which else 1)
     if which is None:
         return attempts[0]
     for attempt in attempts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -85,6 +86,4 @@ def thinned(values: Sequence[float], most: int) -> tuple[float, ...]:
         raise ValueError("at least one value has to be left")
     groups = min(most, len(values))
     edges = [len(values) * place // groups for place in range(groups + 1)] if groups else []
-    return tuple(
-        math.fsum(values[low:high]) / (high - low) for low, high in zip(edges, edges[1:], strict=False)
-    )
+    return tuple(math.fsum(values[low:high]) / (high - low) for low, high in itertools.pairwise(edges))

@@ -7,6 +7,9 @@ from typing import Any
 
 from orchestra.history.records import BuildDetail, BuildRecord, TaskHistory
 from orchestra.history.rollbacks import RollbackRecord
+from orchestra.history.rows import rows_to_json
+from orchestra.history.sql import Answer
+from orchestra.history.statistics import Stats
 from orchestra.model.events import plain
 
 VERSION = 1
@@ -34,13 +37,34 @@ def build_to_json(detail: BuildDetail) -> dict[str, Any]:
 
 
 def task_to_json(history: TaskHistory) -> dict[str, Any]:
-    """One task: how many attempts there are, and those asked for, newest first."""
+    """One task: how many attempts there are, what they came to, and those asked for, newest first."""
     return {
         "version": VERSION,
         "task": history.task,
         "total": history.total,
+        "tally": plain(history.tally),
+        "rate": plain(history.rate),
+        "p50_s": history.p50_s,
+        "p90_s": history.p90_s,
+        "seconds": list(history.seconds),
         "attempts": plain(history.attempts),
     }
+
+
+def stats_to_json(stats: Stats) -> dict[str, Any]:
+    """All statistics; what no attempt tells of is null."""
+    whole = plain(stats)
+    told = [whole, *whole["periods"]]
+    for form, builds in zip(told, (stats.builds, *(one.builds for one in stats.periods)), strict=True):
+        if builds is not None:
+            # Computed from the figures beside them, for readers that do not.
+            form["builds"] |= {"speedup": builds.speedup, "efficiency": builds.efficiency}
+    return {"version": VERSION, "stats": whole}
+
+
+def answer_to_json(answer: Answer) -> dict[str, Any]:
+    """The rows of a person's own question, as objects; `more` says that there are further ones."""
+    return {"version": VERSION, "rows": rows_to_json(answer.columns, answer.rows), "more": answer.more}
 
 
 def _build(build: BuildRecord) -> dict[str, Any]:

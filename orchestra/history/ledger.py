@@ -43,7 +43,7 @@ class HistoryLedger:
         where, values = ("AND task = ?", (task,)) if task is not None else ("", ())
         found = self._ask(
             f"SELECT {names} FROM attempts WHERE agent = ? {where} AND build <> ? AND finished IS NOT NULL"
-            " AND outcome <> 'not-started' ORDER BY started DESC LIMIT ?",
+            " AND outcome <> 'not-started' ORDER BY id DESC LIMIT ?",
             *(agent, *values, self._build, NEWEST),
         )
         return tuple(Usage(**row) for row in found)
@@ -51,7 +51,7 @@ class HistoryLedger:
     def peak_bytes(self, task: str) -> int:
         """See `orchestra.model.means.Ledger`."""
         found = self._ask(
-            "SELECT peak_bytes FROM attempts WHERE task = ? AND peak_bytes > 0 ORDER BY started DESC LIMIT ?",
+            "SELECT peak_bytes FROM attempts WHERE task = ? AND peak_bytes > 0 ORDER BY id DESC LIMIT ?",
             *(task, _LAST_PEAKS),
         )
         return max((row["peak_bytes"] for row in found), default=0)

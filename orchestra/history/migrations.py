@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orchestra.history.accounts import ACCOUNTS
+
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
@@ -339,6 +341,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("0003_unpriced_and_uncounted", _LACKING),
     Migration("0004_reads_and_rounds", _ROUNDS),
     Migration("0005_rollbacks", _ROLLBACKS),
+    Migration("0006_accounts_and_sums", ACCOUNTS),
 )
 """All changes of the schema, oldest first. One that was released never changes: add another."""
 
@@ -366,7 +369,7 @@ def migrate(connection: sqlite3.Connection, migrations: tuple[Migration, ...] = 
     connection.execute("BEGIN IMMEDIATE")
     try:
         if version_of(connection) < len(migrations):
-            # Plugins of sqlite-utils are foreign code, and triggers there are none.
+            # Plugins of sqlite-utils are foreign code, and no trigger here needs to fire another.
             pending.apply(Database(connection, recursive_triggers=False, execute_plugins=False))
         connection.execute("COMMIT")
     except BaseException:

@@ -9,8 +9,9 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
+from orchestra.history.accounts import BUSY
 from orchestra.history.database import History
 from orchestra.history.records import (
     AdvanceRecord,
@@ -19,11 +20,11 @@ from orchestra.history.records import (
     BuildRecord,
     DecisionRecord,
     EndingRecord,
-    TaskHistory,
     TaskRecord,
     VerificationRecord,
     Why,
 )
+from orchestra.history.statistics import EVERYTHING, Wanted
 from orchestra.history.storing import rows, unlisted
 from orchestra.model.errors import OrchestraError, environment_error, usage_error
 from orchestra.model.outcomes import Final, Phase, Usage, Wait
@@ -34,10 +35,51 @@ LAST = "last"
 _HINTED = 5
 
 
-def read_builds(history: History, *, limit: int | None = 20) -> tuple[BuildRecord, ...]:
-    """The newest builds, newest first; all of them where `limit` is None."""
-    found = _rows(history, "SELECT * FROM builds ORDER BY started DESC, id DESC LIMIT ?", _limit(limit))
+def read_builds(
+    history: History, *, limit: int | None = 20, wanted: Wanted = EVERYTHING, busy: bool = False
+) -> tuple[BuildRecord, ...]:
+    """The newest builds, newest first; all of them where `limit` is None.
+
+    By the order in which they were recorded, which no clock can upset. `busy`: without those in which nothing had to be
+    done.
+    """
+    where, values = _chosen(wanted, busy=busy)
+    found = _rows(history, f"SELECT * FROM builds b {where} ORDER BY id DESC LIMIT ?", *values, _limit(limit))
     return tuple(_build(row) for row in found)
+
+
+def count_null_builds(history: History, oldest: str | None, wanted: Wanted = EVERYTHING) -> int:
+    """In how many builds nothing had to be done, from the build `oldest` on (None: of all)."""
+    if wanted.narrow:
+        # Nothing ran in them: there is nothing that could be wanted.
+        return 0
+    where, values = _chosen(wanted, busy=False)
+    since = "id >= (SELECT id FROM builds WHERE build = ?)" if oldest is not None else "?1 IS NULL"
+    (found,) = _rows(
+        history,
+        f"SELECT count(*) AS n FROM builds b {where or 'WHERE true'} AND {since.replace('?1', '?')} AND NOT {BUSY}",
+        *(*values, oldest),
+    )
+    return int(found["n"])
+
+
+def _chosen(wanted: Wanted, *, busy: bool) -> tuple[str, list[object]]:
+    """The condition for builds that are wanted, with its values."""
+    conditions: list[str] = [BUSY] if busy else []
+    values: list[object] = []
+    if wanted.since is not None:
+        conditions.append("b.started >= ?")
+        values.append(wanted.since)
+    if wanted.agent is not None:
+        conditions.append("EXISTS (SELECT 1 FROM attempts a WHERE a.build = b.build AND a.agent = ?)")
+        values.append(wanted.agent)
+    if wanted.outcome is not None:
+        conditions.append(
+            "(EXISTS (SELECT 1 FROM attempts a WHERE a.build = b.build AND a.outcome = ?)"
+            " OR EXISTS (SELECT 1 FROM tasks t WHERE t.build = b.build AND t.final = ?))"
+        )
+        values += [wanted.outcome, wanted.outcome]
+    return f"WHERE {' AND '.join(conditions)}" if conditions else "", values
 
 
 def find_build(history: History, which: str) -> str:
@@ -45,7 +87,7 @@ def find_build(history: History, which: str) -> str:
 
     Raises OrchestraError (exit status 2) where there is none, or several.
     """
-    newest = "SELECT build FROM builds ORDER BY started DESC, id DESC LIMIT ?"
+    newest = "SELECT build FROM builds ORDER BY id DESC LIMIT ?"
     if which == LAST:
         found = _texts(history, newest, 1)
         if not found:
@@ -107,15 +149,34 @@ def read_build(history: History, which: str) -> BuildDetail:
     )
 
 
-def read_task(history: History, name: str, *, limit: int | None = 50) -> TaskHistory:
-    """The newest attempts of one task over all builds; all of them where `limit` is None.
+def read_attempts(
+    history: History, name: str, *, limit: int | None = 50, wanted: Wanted = EVERYTHING
+) -> tuple[int, tuple[AttemptRecord, ...]]:
+    """How many attempts at a task there are, and the newest of them, newest first; all where `limit` is None.
 
-    Raises OrchestraError (exit status 2) where no attempt of it is recorded.
+    Raises OrchestraError (exit status 2) where no attempt at it is recorded at all.
     """
-    (count,) = _rows(history, "SELECT count(*) AS n FROM attempts WHERE task = ?", name)
-    if count["n"] == 0:
+    where, values = _narrowed(name, wanted)
+    (count,) = _rows(history, f"SELECT count(*) AS n FROM attempts a WHERE {where}", *values)
+    if count["n"] == 0 and last_attempt(history, name) is None:
         raise _no_attempt(history, name)
-    return TaskHistory(name, count["n"], _newest(history, name, limit))
+    found = _attempts(history, f"{where} ORDER BY a.id DESC LIMIT ?", *values, _limit(limit))
+    return count["n"], found
+
+
+def _narrowed(name: str, wanted: Wanted) -> tuple[str, list[object]]:
+    """The condition for attempts at a task that are wanted, with its values."""
+    where, values = "a.task = ?", [cast(object, name)]
+    if wanted.since is not None:
+        where += " AND a.started >= ?"
+        values.append(wanted.since)
+    if wanted.agent is not None:
+        where += " AND a.agent = ?"
+        values.append(wanted.agent)
+    if wanted.outcome is not None:
+        where += " AND (a.outcome = ? OR EXISTS (SELECT 1 FROM endings e WHERE e.attempt_id = a.id AND e.kind = ?))"
+        values += [wanted.outcome, wanted.outcome]
+    return where, values
 
 
 def last_attempt(history: History, task: str) -> AttemptRecord | None:
@@ -125,7 +186,7 @@ def last_attempt(history: History, task: str) -> AttemptRecord | None:
 
 
 def _newest(history: History, task: str, limit: int | None) -> tuple[AttemptRecord, ...]:
-    where = "a.task = ? ORDER BY a.started DESC, a.id DESC LIMIT ?"
+    where = "a.task = ? ORDER BY a.id DESC LIMIT ?"
     return _attempts(history, where, task, _limit(limit))
 
 
@@ -143,7 +204,7 @@ def _no_attempt(history: History, name: str) -> OrchestraError:
 
 def _build(row: Mapping[str, Any]) -> BuildRecord:
     values = {name: row[name] for name in BuildRecord.__dataclass_fields__}
-    for name in ("ok", "advanced", "interrupted"):
+    for name in ("ok", "advanced", "interrupted", "rebuilt"):
         values[name] = _flag(values[name])
     return BuildRecord(**values)
 
@@ -220,6 +281,7 @@ def _attempts(history: History, where: str, *values: object) -> tuple[AttemptRec
     return tuple(
         AttemptRecord(
             **{name: row[name] for name in _PLAIN},
+            rebuilt=_flag(row["rebuilt"]),
             usage=Usage(**{name: row[name] for name in Usage.__dataclass_fields__}),
             reads=unlisted(row["reads"] or "[]"),
             reasons=tuple(reasons[row["decision_id"]]),
@@ -234,7 +296,7 @@ def _attempts(history: History, where: str, *values: object) -> tuple[AttemptRec
 _PLAIN = tuple(
     name
     for name in AttemptRecord.__dataclass_fields__
-    if name not in ("usage", "reads", "reasons", "waits", "phases", "endings")
+    if name not in ("usage", "rebuilt", "reads", "reasons", "waits", "phases", "endings")
 )
 
 
@@ -285,6 +347,11 @@ def _texts(history: History, sql: str, *values: object) -> list[str]:
 def ask(history: History, sql: str, *values: object) -> list[dict[str, Any]]:
     """The rows of one question, by column name."""
     return list(_rows(history, sql, *values))
+
+
+def stream(history: History, sql: str, *values: object) -> Iterator[dict[str, Any]]:
+    """As `ask`, one row after another: for answers that may not fit into memory."""
+    return _rows(history, sql, *values)
 
 
 def _rows(history: History, sql: str, *values: object) -> Iterator[dict[str, Any]]:

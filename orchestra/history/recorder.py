@@ -35,11 +35,11 @@ from orchestra.model.events import (
 )
 from orchestra.model.freshness import State
 
-_UNRECORDED = (AgentDid, BuildPlanned, LimitChanged, MachineSampled, Notice, PhaseStarted)
+_UNRECORDED = (BuildPlanned, LimitChanged, MachineSampled, Notice, PhaseStarted)
 # With these a build has begun to do something: until then it may turn out to have nothing to do.
 _BEGIN = (AttemptStarted, VerifyStarted, TaskLanded, TaskUnchanged, BranchAdvanced)
 # Nobody waits to read these: they go with what comes next.
-_LATER = (TaskDecided,)
+_LATER = (TaskDecided, AgentDid)
 # These reach the disk before the build goes on; the others are visible to readers at once, survive the death
 # of the process, and reach the disk with the next of these.
 _DURABLE = (
@@ -95,8 +95,7 @@ class Recorder:
         if self._history is None or event.build != self._build:
             return
         self._last = event.time
-        fresh = isinstance(event, TaskDecided) and event.state is State.FRESH
-        if fresh or isinstance(event, _UNRECORDED):
+        if isinstance(event, _UNRECORDED) or _says_nothing(event):
             return
         self._waiting.append(event)
         self._begun = self._begun or isinstance(event, _BEGIN)
@@ -158,3 +157,13 @@ class Recorder:
             with suppress(OSError):
                 message += f"; it is kept as {set_aside(history.path)}, and the next build begins a new one"
         self._on_error(message)
+
+
+def _says_nothing(event: Event) -> bool:
+    """Whether an event is one of the many of its kind that leave no row."""
+    match event:
+        case TaskDecided():
+            return event.state is State.FRESH
+        case AgentDid():
+            return event.agent_event.kind != "started" or not event.agent_event.text
+    return False

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from orchestra.history.figures import Interval, percentile
+from orchestra.history.statistics import Tally
 from orchestra.model.outcomes import Phase, Usage, Wait
 
 
@@ -16,7 +18,9 @@ class BuildRecord:
     """One build. What `finished` and the counts say is None where it never told its end.
 
     `closed` is when orchestra closed it unfinished; `pid` is the process that recorded it; `selected` how many
-    tasks were. `usd` and `tokens` are what is known: they lack `unpriced` and `uncounted` attempts.
+    tasks were. `usd` and `tokens` are what is known: they lack `unpriced` and `uncounted` attempts. `fresh_s`,
+    `fresh_usd`, `replayed_s` and `replayed_usd` are what its fresh and replayed tasks took when they last ran, as far
+    as that is known. `rebuilt`: it was not recorded, git told of it afterwards.
     """
 
     build: str
@@ -51,12 +55,21 @@ class BuildRecord:
     reverted: int | None
     unpriced: int | None
     uncounted: int | None
+    fresh_s: float | None
+    fresh_usd: float | None
+    replayed_s: float | None
+    replayed_usd: float | None
+    rebuilt: bool | None
 
     @property
     def state(self) -> str:
-        """`finished`; `broken-off`: orchestra ended without finishing it; `unfinished`: under way, or killed."""
+        """`finished`; `broken-off`: orchestra ended without finishing it; `unfinished`: under way, or killed;
+        `rebuilt`: only what git told afterwards is known of it.
+        """
         if self.finished is not None:
             return "finished"
+        if self.rebuilt:
+            return "rebuilt"
         return "broken-off" if self.closed is not None else "unfinished"
 
 
@@ -108,7 +121,9 @@ class AttemptRecord:
     """One attempt: why it ran, what it waited for, how it ended, what it used, what became of its result.
 
     `outcome` is None where it is under way or orchestra was killed. `reads` are the files that its agent was seen to
-    read.
+    read. `model` served it, or is the one that it was told to use; `said` is what its program said of itself.
+    `estimate_s` is what was expected of it when it began, `estimate_high_s` what nine of ten earlier ones did not
+    exceed. `lost`: what it did was in vain (conflict, verification, retry, rejected). `rebuilt`: as with builds.
     """
 
     build: str
@@ -133,6 +148,12 @@ class AttemptRecord:
     cpu_s: float | None
     peak_bytes: int | None
     changed_bytes: int | None
+    model: str | None
+    said: str | None
+    estimate_s: float | None
+    estimate_high_s: float | None
+    lost: str | None
+    rebuilt: bool | None
     reads: tuple[str, ...]
     reason_count: int
     reasons: tuple[Why, ...]
@@ -198,8 +219,25 @@ class BuildDetail:
 
 @dataclass(frozen=True, slots=True)
 class TaskHistory:
-    """One task over all builds: how many attempts there are, and the newest of them, newest first."""
+    """One task over all builds: how many attempts there are of those asked for, and the newest of them, newest first.
+
+    `tally` and `rate` are of all that have ended (`rate` None: none has). `seconds` are those of the newest attempts at
+    it that went well, oldest first; `p50_s` and `p90_s` their percentiles.
+    """
 
     task: str
     total: int
     attempts: tuple[AttemptRecord, ...]
+    tally: Tally
+    rate: Interval | None
+    seconds: tuple[float, ...]
+
+    @property
+    def p50_s(self) -> float | None:
+        """The median of `seconds`, None without any."""
+        return percentile(self.seconds, 0.5) if self.seconds else None
+
+    @property
+    def p90_s(self) -> float | None:
+        """What nine of ten of `seconds` do not exceed, None without any."""
+        return percentile(self.seconds, 0.9) if self.seconds else None

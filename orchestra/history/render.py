@@ -5,10 +5,10 @@ Pure: records in, text out, without a final newline. What is unknown reads `?`.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime, tzinfo
 
+from orchestra.history.figures import Interval, sparkline, thinned
 from orchestra.history.records import (
     AttemptRecord,
     BuildDetail,
@@ -19,12 +19,17 @@ from orchestra.history.records import (
     Why,
 )
 from orchestra.history.rollbacks import RollbackRecord
+from orchestra.history.tables import Column, table, wrapped
+from orchestra.history.timeline import timeline
 from orchestra.model.outcomes import Final, Outcome
-from orchestra.model.text import UNKNOWN, clean, duration, money
+from orchestra.model.text import UNKNOWN, clean, count, duration, money
 
 _NAMED = 12
 _REASONS = 3
 _SHORT = 7
+
+WIDTH = 80
+"""Columns of what is drawn, where no terminal says how many there are."""
 
 
 def render_builds(
@@ -33,39 +38,47 @@ def render_builds(
     *,
     now: float,
     zone: tzinfo | None = None,
+    width: int | None = None,
+    nulls: int = 0,
 ) -> str:
     """One line a build: id, when, what came of it, its time, speedup and cost; and one a rollback, where it was.
 
-    `now` is seconds since the epoch; times are shown in `zone`, by default the local one.
+    `now` is seconds since the epoch; times are shown in `zone`, by default the local one; `nulls` builds in which
+    nothing had to be done are left out. Nothing is cut without a `width`.
     """
+    more = f"{count(nulls, 'build')} in which nothing had to be done: --all" if nulls else ""
     if not builds and not rollbacks:
-        return "no build is recorded yet"
-    costs = any(build.usd is not None for build in builds)
-    dated = [
-        (
-            build.started,
+        return more or "no such build is recorded"
+    columns = (
+        Column("BUILD"),
+        Column("WHEN", drop=3),
+        Column("OUTCOME", cut=True),
+        Column("TIME", right=True, drop=1),
+        Column("SPEEDUP" if any(build.speedup is not None for build in builds) else "", right=True, drop=4),
+        Column("COST" if any(build.usd is not None for build in builds) else "", right=True, drop=2),
+    )
+    rows: list[list[str]] = []
+    waiting = list(rollbacks)
+    for build in builds:
+        # Builds stand as they were recorded, whatever the clock said; rollbacks between them by their times.
+        while waiting and waiting[0].time >= build.started:
+            rows.append(_rollback_line(waiting.pop(0), now, zone))
+        rows.append(
             [
                 clean(build.build),
                 _when(build.started, now, zone),
                 outcome_of(build),
                 duration(build.wall_s) if build.finished is not None else "",
                 f"{build.speedup:.1f}×" if build.speedup is not None else "",
-                *([_cost(build) if build.ran else ""] if costs else []),
-            ],
+                _cost(build) if build.ran and build.usd is not None else "",
+            ]
         )
-        for build in builds
-    ]
-    dated += [
-        (
-            one.time,
-            ["rollback", _when(one.time, now, zone), _taken_back(one), "", "", *([""] if costs else [])],
-        )
-        for one in rollbacks
-    ]
-    if rollbacks:
-        dated.sort(key=lambda line: line[0], reverse=True)
-    head = ["BUILD", "WHEN", "OUTCOME", "TIME", "SPEEDUP", *(["COST"] if costs else [])]
-    return _table([head, *(line for _, line in dated)])
+    rows += (_rollback_line(one, now, zone) for one in waiting)
+    return table(columns, rows, width) + (f"\n\n{wrapped(more, width)}" if more else "")
+
+
+def _rollback_line(one: RollbackRecord, now: float, zone: tzinfo | None) -> list[str]:
+    return ["rollback", _when(one.time, now, zone), _taken_back(one), "", "", ""]
 
 
 def _taken_back(record: RollbackRecord) -> str:
@@ -77,63 +90,122 @@ def _taken_back(record: RollbackRecord) -> str:
     return f"{what} taken back by {_short(record.new)} on {_branch(record.branch)}{unverified}"
 
 
-def render_build(detail: BuildDetail, *, now: float, zone: tzinfo | None = None) -> str:
-    """One build: what it was, then its tasks with outcome, time, attempts, cost and why; then what went wrong."""
+def render_build(
+    detail: BuildDetail,
+    *,
+    now: float,
+    zone: tzinfo | None = None,
+    width: int | None = None,
+    plain: bool = False,
+) -> str:
+    """One build: what it was, its attempts over time, its tasks with outcome, time, attempts, cost and why; then what
+    went wrong.
+
+    `plain`: only ASCII is drawn.
+    """
     build = detail.build
-    parts = [_head(build, now, zone), _sums(build)]
+    parts = [wrapped(_head(build, now, zone), width), wrapped(_sums(build), width)]
+    picture = timeline(detail, width or WIDTH, now=now, plain=plain)
+    parts += ["", picture] if picture else []
     busy = [task for task in detail.tasks if task.final != Final.FRESH or task.attempts]
     if busy:
         costs = any(attempt.usage.usd is not None for task in busy for attempt in task.attempts)
-        head = ["TASK", "OUTCOME", "TIME", "ATTEMPTS", *(["COST"] if costs else []), "WHY IT RAN"]
-        parts += ["", _table([head, *(_task_line(task, costs) for task in busy)])]
+        columns = (
+            Column("TASK", cut=True),
+            Column("OUTCOME"),
+            Column("TIME", right=True, drop=2),
+            Column("ATTEMPTS", right=True, drop=4),
+            Column("COST" if costs else "", right=True, drop=3),
+            Column("WHY IT RAN", cut=True, drop=1),
+        )
+        parts += ["", table(columns, [_task_line(task, costs) for task in busy], width)]
     stories = [line for task in busy for line in _story(task)]
     if stories:
-        parts += ["", *stories]
+        parts += ["", *(wrapped(line, width, "    ") for line in stories)]
     parts += [""] if detail.advances else []
     for advance in detail.advances:
         if advance.done:
             parts.append(f"{_branch(advance.branch)} moved to {_short(advance.new)}")
         else:
-            parts.append(
-                f"the tip {_short(advance.new)} stayed on {_branch(advance.parked)}: {_text(advance.why)}"
-            )
+            line = f"the tip {_short(advance.new)} stayed on {_branch(advance.parked)}: {_text(advance.why)}"
+            parts.append(wrapped(line, width))
     fresh = [task.task for task in detail.tasks if task.final == Final.FRESH and not task.attempts]
     if fresh:
-        parts += ["", f"fresh: {_listing(fresh)}"]
+        parts += ["", wrapped(f"fresh: {_listing(fresh)}", width)]
     return "\n".join(parts)
 
 
-def render_task(history: TaskHistory, *, now: float, zone: tzinfo | None = None) -> str:
-    """One task over all builds: a line an attempt, newest first, with what became of it and why it ran."""
+def render_task(
+    history: TaskHistory,
+    *,
+    now: float,
+    zone: tzinfo | None = None,
+    width: int | None = None,
+    plain: bool = False,
+) -> str:
+    """One task over all builds: what its attempts took, cost and came to; then a line an attempt, newest first, with
+    what became of it and why it ran.
+    """
     attempts = history.attempts
     shown = f", the newest {len(attempts):,}" if len(attempts) < history.total else ""
-    noun = "attempt" if history.total == 1 else "attempts"
-    costs = any(attempt.usage.usd is not None for attempt in attempts)
-    lines = [
-        ["WHEN", "BUILD", "NUMBER", "AGENT", "OUTCOME", "TIME", *(["COST"] if costs else []), "WHY IT RAN"]
-    ]
-    for attempt in attempts:
-        lines.append(
+    parts = [f"{clean(history.task)}: {count(history.total, 'attempt')}{shown}"]
+    parts += [wrapped(line, width, " " * 10) for line in _task_figures(history, width, plain)]
+    if attempts:
+        costs = any(attempt.usage.usd is not None for attempt in attempts)
+        columns = (
+            Column("WHEN", drop=3),
+            Column("BUILD", cut=True, drop=4),
+            Column("NUMBER", right=True, drop=6),
+            Column("AGENT", cut=True, drop=5),
+            Column("OUTCOME"),
+            Column("TIME", right=True, drop=1),
+            Column("COST" if costs else "", right=True, drop=2),
+            Column("WHY IT RAN", cut=True),
+        )
+        rows = [
             [
                 _when(attempt.started, now, zone),
                 clean(attempt.build),
                 str(attempt.number),
-                clean(attempt.agent),
+                clean(attempt.agent) or UNKNOWN,
                 _fate(attempt),
                 duration(attempt.seconds),
-                *([money(attempt.usage.usd)] if costs else []),
+                money(attempt.usage.usd) if costs else "",
                 _reasons(attempt.reasons, attempt.reason_count),
             ]
-        )
+            for attempt in attempts
+        ]
+        parts += ["", table(columns, rows, width)]
     troubles = [line for attempt in attempts for line in _trouble(attempt, clean(attempt.attempt))]
-    parts = [f"{clean(history.task)}: {history.total:,} {noun}{shown}", "", _table(lines)]
-    return "\n".join([*parts, *(["", *troubles] if troubles else [])])
+    parts += ["", *(wrapped(line, width, "    ") for line in troubles)] if troubles else []
+    return "\n".join(parts)
+
+
+def _task_figures(history: TaskHistory, width: int | None, plain: bool) -> Iterable[str]:
+    tally = history.tally
+    if history.rate is not None:
+        yield f"success   {share_of(history.rate)}, {tally.good:,} of {tally.attempts:,}"
+    if history.seconds:
+        most = max(8, min(40, (width or WIDTH) - 12))
+        line = sparkline(thinned(history.seconds, most), plain=plain)
+        yield f"time      p50 {duration(history.p50_s)}, p90 {duration(history.p90_s)}"
+        if len(history.seconds) > 1:
+            yield f"          {line}"
+    if tally.usd is not None:
+        yield f"cost      {money(tally.usd)}, {money(tally.usd / tally.attempts)} an attempt"
+
+
+def share_of(rate: Interval) -> str:
+    """A share with its interval: `92 % (88–95 %)`."""
+    return f"{rate.share:.0%} ({rate.low * 100:.0f}–{rate.high:.0%})".replace("%", " %")
 
 
 def outcome_of(build: BuildRecord) -> str:
     """What came of a build, in a few words: `3 landed, 1 rejected, 12 fresh`."""
     if build.finished is None:
         state = _word(build.state)
+        if build.rebuilt:
+            return f"{build.landed or 0:,} landed (rebuilt from git)"
         return state if build.closed is not None else f"{state} (process {build.pid})"
     counts = (
         *((build.landed, "landed"), (build.passed, "passed"), (build.no_change, "no change")),
@@ -159,10 +231,8 @@ def outcome_of(build: BuildRecord) -> str:
 
 def _head(build: BuildRecord, now: float, zone: tzinfo | None) -> str:
     where = f"on {_branch(build.branch)}" if build.branch is not None else "on a detached HEAD"
-    return (
-        f"build {clean(build.build)}, {_when(build.started, now, zone)}, {where} from {_short(build.base)}, "
-        f"at most {build.jobs:,} at once"
-    )
+    jobs = "" if build.rebuilt else f", at most {build.jobs:,} at once"
+    return f"build {clean(build.build)}, {_when(build.started, now, zone)}, {where} from {_short(build.base)}{jobs}"
 
 
 def _sums(build: BuildRecord) -> str:
@@ -190,7 +260,7 @@ def _task_line(task: TaskRecord, costs: bool) -> list[str]:
     # What is known of a task with an attempt still under way is a part, not the sum.
     took = duration(sum(known)) if len(known) == len(seconds) else UNKNOWN
     why = _reasons(task.attempts[0].reasons, task.attempts[0].reason_count) if task.attempts else ""
-    cost = money(sum(paid) if paid else None) if task.attempts else ""
+    cost = money(sum(paid) if paid else None) if costs and task.attempts else ""
     if 0 < len(paid) < len(task.attempts):
         cost = f"≥{cost}"
     return [
@@ -198,7 +268,7 @@ def _task_line(task: TaskRecord, costs: bool) -> list[str]:
         _word(task.final or UNKNOWN),
         took if task.attempts else "",
         str(len(task.attempts)) if task.attempts else "",
-        *([cost] if costs else []),
+        cost,
         why,
     ]
 
@@ -251,12 +321,12 @@ def _fate(attempt: AttemptRecord) -> str:
     return _word(attempt.outcome) if attempt.outcome is not None else "unfinished"
 
 
-def _reasons(reasons: Sequence[Why], count: int) -> str:
+def _reasons(reasons: Sequence[Why], total: int) -> str:
     words = [
         _word(reason.kind) + (f": {clean(reason.subject)}" if reason.subject else "")
         for reason in reasons[:_REASONS]
     ]
-    more = count - len(words)
+    more = total - len(words)
     return ", ".join(words) + (f" and {more:,} more" if more > 0 and words else "")
 
 
@@ -288,21 +358,3 @@ def _when(time: float, now: float, zone: tzinfo | None) -> str:
     except (OverflowError, ValueError, OSError):
         return UNKNOWN  # a clock gone astray
     return f"today {then:%H:%M}" if then.date() == today else f"{then:%Y-%m-%d %H:%M}"
-
-
-def _table(lines: Sequence[Sequence[str]]) -> str:
-    """Lines of cells with their columns below one another; the last column is as long as it is."""
-    widths = [max(_cells(line[column]) for line in lines) for column in range(len(lines[0]) - 1)]
-    rows: list[str] = []
-    for line in lines:
-        padded = [text + " " * (width - _cells(text)) for text, width in zip(line, widths, strict=False)]
-        rows.append("  ".join([*padded, line[-1]]).rstrip())
-    return "\n".join(rows)
-
-
-def _cells(text: str) -> int:
-    """How many columns of a terminal a clean text takes."""
-    return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
-        for char in text
-    )

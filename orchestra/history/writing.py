@@ -6,12 +6,15 @@ Unknown is NULL. Every row can be written again from the events alone; nothing i
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from orchestra.history.figures import percentile
 from orchestra.history.storing import execute, listed, rows, storable
 from orchestra.model.events import (
+    AgentDid,
     AttemptFinished,
     AttemptSlot,
     AttemptStarted,
@@ -31,10 +34,17 @@ from orchestra.model.events import (
     VerifyStarted,
 )
 from orchestra.model.freshness import Reason, State
-from orchestra.model.outcomes import Final, Outcome
+from orchestra.model.outcomes import Asked, Final, Outcome
 
 MOST = 100
 """How many reasons of a decision, or paths in the way, are kept: a changed folder may give thousands."""
+
+
+ESTIMATED_FROM = 50
+"""From how many of the newest attempts at a task the next one is estimated."""
+
+CLAIM_WAITS = ("write-read", "write-write", "alone")
+"""The causes of waits that are a matter of claims."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,12 @@ class Writer:
                     "UPDATE attempts SET slot = ?, log = ? WHERE build = ? AND attempt = ?",
                     *(event.slot, event.log, event.build, event.attempt),
                 )
+            case AgentDid():
+                # What its program says of itself as it starts: for an audit, which version that was.
+                self._do(
+                    "UPDATE attempts SET said = ? WHERE build = ? AND attempt = ? AND said IS NULL",
+                    *(event.agent_event.text, event.build, event.attempt),
+                )
             case AttemptFinished():
                 self._attempt_finished(event)
             case VerifyStarted():
@@ -73,6 +89,7 @@ class Writer:
                     commit_id=event.commit,
                     task=event.task,
                     started=event.time,
+                    command=event.command or None,
                 )
             case VerifyFinished():
                 self._verified(event)
@@ -123,10 +140,29 @@ class Writer:
             *("failed", "rejected", "skipped", "wall_s", "sequential_s", "speedup", "usd", "tokens", "tip"),
             *("adopted", "reverted", "unpriced", "uncounted"),
         )
+        values = {
+            "finished": event.time,
+            **{name: getattr(event, name) for name in names},
+            **self._saved(event.tasks, Final.FRESH),
+            **self._saved(event.tasks, Final.REPLAYED),
+        }
         self._do(
-            f"UPDATE builds SET finished = ?, {', '.join(f'{name} = ?' for name in names)} WHERE build = ?",
-            *(event.time, *(getattr(event, name) for name in names), event.build),
+            f"UPDATE builds SET {', '.join(f'{name} = ?' for name in values)} WHERE build = ?",
+            *(*values.values(), event.build),
         )
+
+    def _saved(self, tasks: Mapping[str, Final], final: Final) -> dict[str, float | None]:
+        """What the tasks that ended so, and for which nothing ran, took when an attempt at them last went well."""
+        stored = [storable(task) for task, each in tasks.items() if each is final]
+        # A name that is no Unicode is nothing that JSON holds: what it would have taken is left out.
+        names = [name for name in stored if isinstance(name, str)]
+        if not names:
+            return {}
+        seconds, usd = self._do(
+            "SELECT sum(seconds), sum(usd) FROM last_good WHERE task IN (SELECT value FROM json_each(?))",
+            json.dumps(names),
+        ).fetchone()
+        return {f"{final}_s": seconds, f"{final}_usd": usd}
 
     def _advanced(self, event: BranchAdvanced | BranchBehind) -> None:
         done = isinstance(event, BranchAdvanced)
@@ -175,6 +211,7 @@ class Writer:
         decision = self._decision_of(event) or self._decided(
             event.build, event.task, event.time, State.STALE, event.key, event.base, event.reasons
         )
+        low, high = self._estimate(event.task)
         attempt = self._insert(
             "attempts",
             build=event.build,
@@ -186,12 +223,41 @@ class Writer:
             key=event.key,
             decision_id=decision,
             started=event.time,
+            asked_id=self._asked(event.asked),
+            estimate_s=low,
+            estimate_high_s=high,
+            claims_s=sum(wait.seconds for wait in event.waits if wait.cause in CLAIM_WAITS) or None,
         )
         for place, wait in enumerate(event.waits):
             self._do(
                 "INSERT INTO waits (attempt_id, place, cause, seconds, task) VALUES (?, ?, ?, ?, ?)",
                 *(attempt, place, wait.cause, wait.seconds, wait.task),
             )
+
+    def _asked(self, asked: Asked) -> int | None:
+        """The row for what an attempt was asked, the same for all that were asked the same; None for nothing."""
+        values = {name: getattr(asked, name) for name in Asked.__dataclass_fields__}
+        if not any(values.values()):
+            return None
+        digest = hashlib.sha256(listed([value or "" for value in values.values()]).encode()).hexdigest()
+        columns = ", ".join(f'"{name}"' for name in values)
+        self._do(
+            f"INSERT INTO asked (digest, {columns}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            *(digest, *values.values()),
+        )
+        return int(self._do("SELECT id FROM asked WHERE digest = ?", digest).fetchone()[0])
+
+    def _estimate(self, task: str) -> tuple[float | None, float | None]:
+        """How long an attempt at a task will take, by the newest that went well: the median, and what nine of ten of
+        them did not exceed.
+        """
+        found = self._do(
+            "SELECT seconds FROM (SELECT seconds, outcome FROM attempts WHERE task = ? ORDER BY id DESC LIMIT ?)"
+            " WHERE outcome IN (?, ?) AND seconds IS NOT NULL",
+            *(task, ESTIMATED_FROM, Outcome.SUCCESS, Outcome.NO_CHANGE),
+        )
+        seconds = [row[0] for row in found]
+        return (percentile(seconds, 0.5), percentile(seconds, 0.9)) if seconds else (None, None)
 
     def _decision_of(self, event: AttemptStarted) -> int | None:
         """The last decision about the task, if it is the one that the attempt rests on: stored once is enough."""
@@ -232,6 +298,7 @@ class Writer:
             "changed_bytes": event.changed_bytes if captured else None,
             # Most agents tell of none: that needs no room.
             "reads": listed(event.reads) if event.reads else None,
+            "model": event.model,
         }
         self._do(
             f"UPDATE attempts SET {', '.join(f'{name} = ?' for name in values)} WHERE build = ? AND attempt = ?",
@@ -244,6 +311,17 @@ class Writer:
             self._do(
                 "INSERT INTO phases (attempt_id, place, name, started, ended) VALUES (?, ?, ?, ?, ?)",
                 *(attempt, place, phase.name, phase.started, phase.ended),
+            )
+        for place, one in enumerate(event.judged):
+            self._do(
+                "INSERT INTO judgements VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                *(attempt, place, one.kind, one.by, one.passed, one.status, one.seconds, listed(one.tail)),
+            )
+        if event.outcome.good:
+            self._do(
+                "INSERT INTO last_good VALUES (?, ?, ?) ON CONFLICT (task) DO UPDATE"
+                " SET seconds = excluded.seconds, usd = excluded.usd",
+                *(event.task, event.seconds, usage.usd),
             )
 
     def _ended(self, event: TaskLanded | TaskUnchanged | TaskAgain | TaskRejected | TaskFailed) -> None:
@@ -259,11 +337,13 @@ class Writer:
             case TaskAgain():
                 # Not an end of the task: another attempt follows.
                 self._ending(event, "again", why=event.why, alone=event.alone, paths=event.paths)
+                self._lost(event, "conflict" if event.paths else "verification")
                 return
             case TaskRejected():
                 final, why = Final.REJECTED, event.why
                 kept, paths, log, hint = event.kept, event.paths, event.log, event.hint
                 self._ending(event, final, why=why, kept=kept, paths=paths, log=log, hint=hint)
+                self._lost(event, "rejected")
             case TaskFailed():
                 final = Final.INTERRUPTED if event.outcome is Outcome.INTERRUPTED else Final.FAILED
                 why = event.why
@@ -304,6 +384,14 @@ class Writer:
             hint=hint,
         )
 
+    def _lost(self, event: TaskAgain | TaskRejected, cause: str) -> None:
+        """Note why what an attempt took was in vain: `retry` where the attempt itself had failed."""
+        self._do(
+            "UPDATE attempts SET lost = CASE WHEN ? = 'rejected' OR outcome IN (?, ?) THEN ? ELSE 'retry' END"
+            " WHERE build = ? AND attempt = ?",
+            *(cause, Outcome.SUCCESS, Outcome.NO_CHANGE, cause, event.build, event.attempt),
+        )
+
     def _final(
         self,
         build: str,
@@ -332,8 +420,10 @@ class Writer:
             else self._insert("verifications", build=event.build, commit_id=event.commit, task=event.task)
         )
         self._do(
-            "UPDATE verifications SET finished = ?, passed = ?, remembered = ?, seconds = ?, log = ? WHERE id = ?",
-            *(event.time, event.passed, event.remembered, event.seconds, event.log or None, number),
+            "UPDATE verifications SET finished = ?, passed = ?, remembered = ?, seconds = ?, log = ?, tail = ?"
+            " WHERE id = ?",
+            *(event.time, event.passed, event.remembered, event.seconds, event.log or None),
+            *(listed(event.tail) if event.tail else None, number),
         )
 
     # --- statements ------------------------------------------------------------------------------------------

@@ -16,8 +16,9 @@ from jsonschema import Draft202012Validator
 
 from orchestra.history.database import History, open_history
 from orchestra.history.forms import build_to_json, builds_to_json, task_to_json
-from orchestra.history.queries import read_build, read_builds, read_task
+from orchestra.history.queries import read_build, read_builds
 from orchestra.history.render import outcome_of, render_build, render_builds, render_task
+from orchestra.history.stats import read_task
 from orchestra.model.events import (
     AttemptFinished,
     BranchAdvanced,
@@ -112,10 +113,19 @@ def test_builds_are_a_line_each(path: Path, history: History) -> None:
     record(path, (started("b2", time=NOW - 60), *attempt(build="b2", time=NOW - 59)))
     text = render_builds(read_builds(history), now=NOW, zone=UTC)
     assert text.splitlines() == [
-        "BUILD  WHEN              OUTCOME                                             TIME   SPEEDUP  COST",
+        "BUILD  WHEN              OUTCOME                                              TIME  SPEEDUP   COST",
         "b2     today 07:59       broken off",
-        "b1     today 07:50       2 landed, 1 failed, 1 rejected, 1 skipped, 1 fresh  2.0 s  2.5×     $0.25",
+        "b1     today 07:50       2 landed, 1 failed, 1 rejected, 1 skipped, 1 fresh  2.0 s     2.5×  $0.25",
         "b0     2027-01-13 08:00  nothing to do, 2 fresh                              2.0 s",
+    ]
+    narrow = render_builds(read_builds(history, busy=True), now=NOW, zone=UTC, width=40, nulls=1)
+    assert narrow.splitlines() == [
+        "BUILD  OUTCOME               TIME   COST",
+        "b2     broken off",
+        "b1     2 landed, 1 failed…  2.0 s  $0.25",
+        "",
+        "1 build in which nothing had to be done:",
+        "  --all",
     ]
 
 
@@ -128,11 +138,19 @@ def test_one_build_says_what_came_of_each_task_and_why(path: Path, history: Hist
 build b1, today 07:50, on main from c0, at most 4 at once
 2 landed, 1 failed, 1 rejected, 1 skipped, 1 fresh; 2.0 s, one after another 5.0 s (2.5×), $0.25, 1,200 tokens
 
-TASK     OUTCOME   TIME   ATTEMPTS  COST   WHY IT RAN
-alpha    landed    2.0 s  1         $0.25  input changed: src/a.py
-beta     landed    4.0 s  2         $0.50  input changed: src/a.py
-breaker  rejected  2.0 s  1         $0.25  input changed: src/a.py
-hang     failed    2.0 s  1         ?      input changed: src/a.py
+           0                                                              21 s
+0 alpha   │   ░░█████···                                                      │
+  beta    │                ░░████                                             │✗
+  beta #2 │                             ░█████···                             │
+  breaker │                                         ░░█████                   │✗
+  hang    │                                                      ░░█████      │✗
+░ prepare, setup  █ agent  · until it landed
+
+TASK     OUTCOME    TIME  ATTEMPTS   COST  WHY IT RAN
+alpha    landed    2.0 s         1  $0.25  input changed: src/a.py
+beta     landed    4.0 s         2  $0.50  input changed: src/a.py
+breaker  rejected  2.0 s         1  $0.25  input changed: src/a.py
+hang     failed    2.0 s         1      ?  input changed: src/a.py
 after    skipped
 
 beta attempt 1: again: conflicts with alpha
@@ -158,18 +176,23 @@ def test_one_task_says_why_it_ran_each_time(path: Path, history: History) -> Non
         text
         == """\
 beta: 4 attempts, the newest 3
+success   100 % (51–100 %), 4 of 4
+time      p50 2.0 s, p90 2.0 s
+          ████
+cost      $1.00, $0.25 an attempt
 
-WHEN         BUILD  NUMBER  AGENT   OUTCOME       TIME   COST   WHY IT RAN
-today 07:58  b2     2       script  landed as c1  2.0 s  $0.25  input changed: src/a.py
-today 07:58  b2     1       script  again         2.0 s  $0.25  input changed: src/a.py
-today 07:50  b1     2       script  landed as c1  2.0 s  $0.25  input changed: src/a.py
+WHEN         BUILD  NUMBER  AGENT   OUTCOME        TIME   COST  WHY IT RAN
+today 07:58  b2          2  script  landed as c1  2.0 s  $0.25  input changed: src/a.py
+today 07:58  b2          1  script  again         2.0 s  $0.25  input changed: src/a.py
+today 07:50  b1          2  script  landed as c1  2.0 s  $0.25  input changed: src/a.py
 
 b2-beta-1: again: conflicts with alpha"""
     )
 
 
 def test_no_build_is_said_so() -> None:
-    assert render_builds([], now=NOW) == "no build is recorded yet"
+    assert render_builds([], now=NOW) == "no such build is recorded"
+    assert render_builds([], now=NOW, nulls=2) == "2 builds in which nothing had to be done: --all"
 
 
 def test_a_part_of_the_cost_is_not_told_as_the_whole(path: Path, history: History) -> None:
@@ -246,9 +269,9 @@ def test_wide_characters_keep_the_columns(path: Path, history: History) -> None:
         (started(tasks=("日本", "abc")), *attempt("日本"), *attempt("abc"), landed("日本"), landed("abc")),
     )
     lines = render_build(read_build(history, "b1"), now=NOW).splitlines()
-    assert [line for line in lines if "landed" in line] == [
-        "日本  landed   2.0 s  1         $0.25  input changed: src/a.py",
-        "abc   landed   2.0 s  1         $0.25  input changed: src/a.py",
+    assert [line for line in lines if "landed  " in line] == [
+        "日本  landed   2.0 s         1  $0.25  input changed: src/a.py",
+        "abc   landed   2.0 s         1  $0.25  input changed: src/a.py",
     ]
 
 
@@ -302,13 +325,16 @@ def test_the_schema_is_one_and_describes_and_closes_every_object() -> None:
     Draft202012Validator.check_schema(SCHEMA)
     loose: list[str] = []
 
+    # The columns of an own question are what the person names.
+    own = "/$defs/rows_form/properties/rows/items"
+
     def look(node: Any, where: str) -> None:
         if isinstance(node, list):
             for place, item in enumerate(node):
                 look(item, f"{where}/{place}")
         if not isinstance(node, dict):
             return
-        if node.get("type") == "object":
+        if node.get("type") == "object" and where != own:
             if node["additionalProperties"] is not False or set(node["required"]) != set(node["properties"]):
                 loose.append(where)
             loose.extend(
