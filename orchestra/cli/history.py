@@ -163,18 +163,20 @@ def _outcome(word: str | None, *, stats: bool) -> str | None:
 
 
 def _builds(history: History, asked: Asked, now: float) -> str:
-    from orchestra.history.forms import builds_to_json
     from orchestra.history.queries import count_null_builds, read_builds
-    from orchestra.history.records import BuildRecord
     from orchestra.history.render import render_builds
-    from orchestra.history.rows import records_to_csv
 
     limit = asked.limit or LIMIT
     builds = read_builds(history, limit=limit, wanted=asked.wanted, busy=not asked.every)
     rollbacks = _rollbacks(history, builds, asked, limit)
     if asked.as_json:
+        from orchestra.history.forms import builds_to_json
+
         return json.dumps(builds_to_json(builds, rollbacks))
     if asked.as_csv:
+        from orchestra.history.records import BuildRecord
+        from orchestra.history.rows import records_to_csv
+
         return records_to_csv(builds, (*BuildRecord.__dataclass_fields__, "state"))
     oldest = builds[-1].build if len(builds) == limit else None
     nulls = 0 if asked.every else count_null_builds(history, oldest, asked.wanted)
@@ -197,12 +199,13 @@ def _rollbacks(
 
 
 def _build(history: History, build: str, asked: Asked, now: float) -> str:
-    from orchestra.history.forms import build_to_json
     from orchestra.history.queries import read_build
     from orchestra.history.render import render_build
 
     detail = read_build(history, build)
     if asked.as_json:
+        from orchestra.history.forms import build_to_json
+
         return json.dumps(build_to_json(detail))
     if asked.as_csv:
         return _attempts_csv([attempt for task in detail.tasks for attempt in task.attempts])
@@ -210,12 +213,13 @@ def _build(history: History, build: str, asked: Asked, now: float) -> str:
 
 
 def _task(history: History, task: str, asked: Asked, now: float) -> str:
-    from orchestra.history.forms import task_to_json
     from orchestra.history.render import render_task
     from orchestra.history.stats import read_task
 
     found = read_task(history, task, limit=asked.limit or LIMIT, wanted=asked.wanted)
     if asked.as_json:
+        from orchestra.history.forms import task_to_json
+
         return json.dumps(task_to_json(found))
     if asked.as_csv:
         return _attempts_csv(found.attempts)
@@ -233,15 +237,17 @@ def _attempts_csv(attempts: Sequence[object]) -> str:
 
 
 def _stats(history: History, asked: Asked) -> str:
-    from orchestra.history.forms import stats_to_json
     from orchestra.history.render_stats import render_stats
-    from orchestra.history.rows import records_to_csv
     from orchestra.history.stats import read_stats
 
     stats = read_stats(history, asked.wanted)
     if asked.as_json:
+        from orchestra.history.forms import stats_to_json
+
         return json.dumps(stats_to_json(stats))
     if asked.as_csv:
+        from orchestra.history.rows import records_to_csv
+
         tally = ("attempts", "good", "seconds", "usd", "tokens")
         builds = ("builds", "ok", "busy", "wall_s", "sequential_s", "slot_s", "speedup", "efficiency")
         names = ["start", "days", *(f"tally.{name}" for name in tally)]
@@ -251,12 +257,13 @@ def _stats(history: History, asked: Asked) -> str:
 
 
 def _answer(history: History, sql: str, asked: Asked) -> str:
-    from orchestra.history.forms import answer_to_json
     from orchestra.history.rows import rows_to_table, to_csv
     from orchestra.history.sql import query
 
     answer = query(history, sql, limit=asked.limit or ROWS)
     if asked.as_json:
+        from orchestra.history.forms import answer_to_json
+
         return json.dumps(answer_to_json(answer))
     if answer.more:
         click.echo(f"there is more than these {len(answer.rows):,} rows: --limit N", err=True)

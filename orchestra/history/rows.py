@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from orchestra.history.tables import Column, table
-from orchestra.model.events import plain
 from orchestra.model.text import clean
 
 
@@ -70,4 +69,4 @@ def _cell(value: object) -> str:
 
 
 def _json(value: object) -> Any:
-    return value.hex() if isinstance(value, bytes) else plain(value)
+    return value.hex() if isinstance(value, bytes) else value
