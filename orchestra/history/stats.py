@@ -52,22 +52,24 @@ PERIODS = 12
 
 _LENGTHS = (1, 7, 28, 91, 364)
 _GOOD = (Outcome.SUCCESS.value, Outcome.NO_CHANGE.value)
+_OF_TASKS = ("attempt_totals", "attempt_sums", (*KEYS[1:], *FIGURES))
 _CAUSES = ("conflict", "verification", "retry", "rejected")
 
 
 def read_stats(history: History, wanted: Wanted) -> Stats:
     """All figures of what is wanted. `wanted.outcome` is one of an attempt."""
-    source, values = _attempts(wanted)
-    figures = ", ".join(f"sum({name}) AS {name}" for name in FIGURES)
+    source, values = _attempts(wanted, *_OF_TASKS)
     rows = ask(
         history,
-        f"SELECT task, agent, outcome, lost, {figures} FROM ({source}) GROUP BY task, agent, outcome, lost",
+        f"SELECT task, agent, outcome, lost, {_summed(FIGURES)} FROM ({source})"
+        " GROUP BY task, agent, outcome, lost",
         *values,
     )
+    table = "attempt_sums" if wanted.narrow else "attempt_days"
+    source, values = _attempts(wanted, table, table, ("day", "outcome", *FIGURES[:5]))
     by_day = ask(
         history,
-        "SELECT day, outcome, sum(n) AS n, sum(ms) AS ms, sum(usd_u) AS usd_u, sum(priced) AS priced,"
-        f" sum(tokens) AS tokens FROM ({source}) GROUP BY day, outcome",
+        f"SELECT day, outcome, {_summed(FIGURES[:5])} FROM ({source}) GROUP BY day, outcome",
         *values,
     )
     builds = None if wanted.narrow else _build_rows(history, wanted)
@@ -101,9 +103,8 @@ def read_task(
     Raises OrchestraError (exit status 2) where no attempt at it is recorded.
     """
     total, attempts = read_attempts(history, name, limit=limit, wanted=wanted)
-    source, values = _attempts(replace(wanted, task=name, outcome=None))
-    figures = ", ".join(f"sum({figure}) AS {figure}" for figure in FIGURES)
-    rows = ask(history, f"SELECT outcome, {figures} FROM ({source}) GROUP BY outcome", *values)
+    source, values = _attempts(replace(wanted, task=name, outcome=None), *_OF_TASKS)
+    rows = ask(history, f"SELECT outcome, {_summed(FIGURES)} FROM ({source}) GROUP BY outcome", *values)
     tally = _tally(rows)
     rate = wilson(tally.good, tally.attempts) if tally.attempts else None
     return TaskHistory(name, total, attempts, tally, rate, good_seconds(history, name, wanted.agent))
@@ -122,25 +123,31 @@ def _ranked(history: History, rows: Sequence[dict[str, Any]]) -> dict[str, tuple
     }
 
 
-def _attempts(wanted: Wanted) -> tuple[str, list[object]]:
-    """The query for the sums that are wanted, with its values."""
+def _summed(names: Sequence[str]) -> str:
+    return ", ".join(f"sum({name}) AS {name}" for name in names)
+
+
+def _attempts(wanted: Wanted, always: str, since: str, names: Sequence[str]) -> tuple[str, list[object]]:
+    """The query for sums that are wanted, with its values: of the table `always`, or where days are to be told apart,
+    of `since`.
+    """
+    listed = ", ".join(names)
     filters = [
         (name, getattr(wanted, name))
         for name in ("task", "agent", "outcome")
         if getattr(wanted, name) is not None
     ]
     chosen = [value for _, value in filters]
-    names = ", ".join((*KEYS, *FIGURES))
     whole = " AND ".join(["n > 0", *(f"{name} = ?" for name, _ in filters)])
     if wanted.since is None:
-        return f"SELECT {names} FROM attempt_sums WHERE {whole}", chosen
+        return f"SELECT {listed} FROM {always} WHERE {whole}", chosen
     day = math.ceil(wanted.since / DAY)
     where = " AND ".join(
         [counts("r"), "r.started >= ?", "r.started < ?", *(f"r.{name} = ?" for name, _ in filters)]
     )
     part = summed("attempts", attempt_values("r"), (*KEYS, *FIGURES), len(KEYS), where)
     return (
-        f"SELECT {names} FROM attempt_sums WHERE {whole} AND day >= ? UNION ALL {part}",
+        f"SELECT {listed} FROM {since} WHERE {whole} AND day >= ? UNION ALL SELECT {listed} FROM ({part})",
         [*chosen, day, wanted.since, day * DAY, *chosen],
     )
 

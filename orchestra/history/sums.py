@@ -7,6 +7,9 @@ is added and taken away again leaves nothing behind.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 DAY = 86_400
 """Seconds of a day; days are those of UTC, numbered from 1970."""
 
@@ -85,46 +88,74 @@ def build_values(row: str) -> tuple[str, ...]:
     )
 
 
-def _changed(table: str, keys: tuple[str, ...], figures: tuple[str, ...], sign: str, select: str) -> str:
-    """The statement that adds what `select` gives to the sums, or takes it away."""
-    names = ", ".join((*keys, *figures))
-    first = ", ".join((*keys, *(f"{sign}{name}" for name in figures)))
-    added = ", ".join(f"{name} = {name} + excluded.{name}" for name in figures)
-    return (
-        f"INSERT INTO {table} ({names}) SELECT {first} FROM ({select}) WHERE true"
-        f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {added};"
-    )
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """A table of sums: by which of the keys, and what is added up."""
+
+    name: str
+    keys: tuple[str, ...]
+    figures: tuple[str, ...]
+    comment: str
+
+    def table(self) -> str:
+        """The statement that makes it."""
+        columns = ", ".join(
+            f"{name} {'TEXT' if name in ('task', 'agent', 'outcome', 'lost') else 'INTEGER'} NOT NULL"
+            for name in (*self.keys, *self.figures)
+        )
+        return (
+            f"CREATE TABLE {self.name} (\n-- {self.comment}\n{columns}, PRIMARY KEY ({', '.join(self.keys)}))"
+            " WITHOUT ROWID"
+        )
+
+    def filled(self, table: str, values: tuple[str, ...], names: tuple[str, ...], where: str) -> str:
+        """The statement that fills it from the rows of a table."""
+        of = dict(zip(names, values, strict=True))
+        chosen = (*self.keys, *self.figures)
+        return f"INSERT INTO {self.name} " + summed(
+            table, tuple(of[name] for name in chosen), chosen, len(self.keys), where
+        )
+
+    def changed(self, of: dict[str, str], sign: str) -> str:
+        """The statements that add a row to it, or take one away, by the expressions of all names."""
+        names = (*self.keys, *self.figures)
+        first = ", ".join(
+            (*(of[key] for key in self.keys), *(f"{sign}({of[name]})" for name in self.figures))
+        )
+        added = ", ".join(f"{name} = {name} + excluded.{name}" for name in self.figures)
+        change = (
+            f"INSERT INTO {self.name} ({', '.join(names)}) SELECT {first} WHERE true"
+            f" ON CONFLICT ({', '.join(self.keys)}) DO UPDATE SET {added};"
+        )
+        if not sign:
+            return change
+        where = " AND ".join(f"{key} = {of[key]}" for key in self.keys)
+        # Where nothing is left to be counted, nothing is left at all.
+        return f"{change} DELETE FROM {self.name} WHERE {where} AND {self.figures[0]} = 0;"
 
 
 def _triggers(
     table: str,
-    sums: str,
-    keys: tuple[str, ...],
-    figures: tuple[str, ...],
-    values: dict[str, tuple[str, ...]],
-    when: dict[str, str],
+    sums: tuple[_Sums, ...],
+    names: tuple[str, ...],
+    values: Callable[[str], tuple[str, ...]],
+    when: Callable[[str], str],
     columns: str,
 ) -> tuple[str, ...]:
     """The triggers that keep `sums` up to what stands in `table`."""
 
-    def one(row: str, sign: str) -> str:
-        listed = ", ".join(
-            f"{value} AS {name}" for name, value in zip((*keys, *figures), values[row], strict=True)
-        )
-        change = _changed(sums, keys, figures, sign, f"SELECT {listed}")
-        if row == "new":
-            return change
-        where = " AND ".join(f"{key} = {value}" for key, value in zip(keys, values[row], strict=False))
-        # Where nothing is left to be counted, nothing is left at all.
-        return f"{change} DELETE FROM {sums} WHERE {where} AND {figures[0]} = 0;"
+    def all_of(row: str, sign: str) -> str:
+        of = dict(zip(names, values(row), strict=True))
+        return " ".join(each.changed(of, sign) for each in sums)
+
+    def one(name: str, event: str, row: str, sign: str) -> str:
+        return f"CREATE TRIGGER {table}_{name} AFTER {event} ON {table} WHEN {when(row)} BEGIN {all_of(row, sign)} END"
 
     return (
-        f"CREATE TRIGGER {table}_added AFTER INSERT ON {table} WHEN {when['new']} BEGIN {one('new', '')} END",
-        f"CREATE TRIGGER {table}_changed_from AFTER UPDATE OF {columns} ON {table} WHEN {when['old']}"
-        f" BEGIN {one('old', '-')} END",
-        f"CREATE TRIGGER {table}_changed_to AFTER UPDATE OF {columns} ON {table} WHEN {when['new']}"
-        f" BEGIN {one('new', '')} END",
-        f"CREATE TRIGGER {table}_dropped AFTER DELETE ON {table} WHEN {when['old']} BEGIN {one('old', '-')} END",
+        one("added", "INSERT", "new", ""),
+        one("changed_from", f"UPDATE OF {columns}", "old", "-"),
+        one("changed_to", f"UPDATE OF {columns}", "new", ""),
+        one("dropped", "DELETE", "old", "-"),
     )
 
 
@@ -139,46 +170,41 @@ def summed(table: str, values: tuple[str, ...], names: tuple[str, ...], keys: in
     return f"SELECT {listed} FROM {table} r WHERE {where} GROUP BY {groups}"
 
 
-def _table(name: str, keys: tuple[str, ...], figures: tuple[str, ...], comment: str) -> str:
-    columns = ", ".join(
-        f"{key} {'INTEGER' if key == 'day' else 'TEXT'} NOT NULL"
-        if key in keys
-        else f"{key} INTEGER NOT NULL"
-        for key in (*keys, *figures)
-    )
-    return f"CREATE TABLE {name} (\n-- {comment}\n{columns}, PRIMARY KEY ({', '.join(keys)})) WITHOUT ROWID"
-
-
-TABLES = (
-    _table(
+_ATTEMPTS = (
+    _Sums(
         *("attempt_sums", KEYS, FIGURES),
         "Ended attempts by UTC day. Milliseconds, millionths of USD; est_*: those with an estimate that went well.",
     ),
-    "CREATE INDEX attempt_sums_task ON attempt_sums(task)",
-    _table(
+    _Sums("attempt_totals", KEYS[1:], FIGURES, "The same over all days: for what is asked most."),
+    _Sums("attempt_days", ("day", "outcome"), FIGURES[:5], "The same over all tasks and agents."),
+)
+_BUILDS = (
+    _Sums(
         "build_sums", ("day",), BUILD_FIGURES, "Finished builds by UTC day. Milliseconds, millionths of USD."
     ),
 )
 
+TABLES = (
+    *(sums.table() for sums in (*_ATTEMPTS, *_BUILDS)),
+    "CREATE INDEX attempt_sums_task ON attempt_sums(task)",
+)
+
 FILLED = (
-    "INSERT INTO attempt_sums "
-    + summed("attempts", attempt_values("r"), (*KEYS, *FIGURES), len(KEYS), counts("r")),
-    "INSERT INTO build_sums "
-    + summed("builds", build_values("r"), ("day", *BUILD_FIGURES), 1, build_counts("r")),
+    *(sums.filled("attempts", attempt_values("r"), (*KEYS, *FIGURES), counts("r")) for sums in _ATTEMPTS),
+    *(
+        sums.filled("builds", build_values("r"), ("day", *BUILD_FIGURES), build_counts("r"))
+        for sums in _BUILDS
+    ),
 )
 
 TRIGGERS = (
     *_triggers(
-        *("attempts", "attempt_sums", KEYS, FIGURES),
-        {row: attempt_values(row) for row in ("old", "new")},
-        {row: counts(row) for row in ("old", "new")},
+        *("attempts", _ATTEMPTS, (*KEYS, *FIGURES), attempt_values, counts),
         "started, task, agent, outcome, lost, seconds, usd, input_tokens, output_tokens, cache_read_tokens,"
         " cache_write_tokens, claims_s, estimate_s, estimate_high_s, rebuilt",
     ),
     *_triggers(
-        *("builds", "build_sums", ("day",), BUILD_FIGURES),
-        {row: build_values(row) for row in ("old", "new")},
-        {row: build_counts(row) for row in ("old", "new")},
+        *("builds", _BUILDS, ("day", *BUILD_FIGURES), build_values, build_counts),
         "started, finished, ok, ran, jobs, wall_s, sequential_s, fresh, replayed, fresh_s, fresh_usd, replayed_s,"
         " replayed_usd, rebuilt",
     ),

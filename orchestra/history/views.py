@@ -87,7 +87,7 @@ VIEWS = (
             sum(s.tokens) AS tokens,
             (SELECT {_iso("a.started")} FROM attempts a WHERE a.task = s.task ORDER BY a.id DESC LIMIT 1)
                 AS last_started
-        FROM attempt_sums s
+        FROM attempt_totals s
         GROUP BY s.task
     """,
     f"""
@@ -96,7 +96,7 @@ VIEWS = (
         SELECT
             s.agent, sum(s.n) AS attempts, {_GOOD} AS good, sum(s.ms) / 1000.0 / sum(s.n) AS mean_s,
             sum(s.ms) {_HOURS} AS hours, {_USD}, sum(s.tokens) AS tokens
-        FROM attempt_sums s
+        FROM attempt_totals s
         GROUP BY s.agent
     """,
     f"""
@@ -107,9 +107,9 @@ VIEWS = (
             b.builds, b.ok, b.busy,
             CASE WHEN b.wall_ms > 0 THEN 1.0 * b.sequential_ms / b.wall_ms END AS speedup,
             b.wall_ms {_HOURS} AS wall_hours, b.sequential_ms {_HOURS} AS sequential_hours,
-            (SELECT sum(s.n) FROM attempt_sums s WHERE s.day = b.day) AS attempts,
-            (SELECT {_GOOD} FROM attempt_sums s WHERE s.day = b.day) AS good,
-            (SELECT {_USD.removesuffix(" AS usd")} FROM attempt_sums s WHERE s.day = b.day) AS usd,
+            (SELECT sum(s.n) FROM attempt_days s WHERE s.day = b.day) AS attempts,
+            (SELECT {_GOOD} FROM attempt_days s WHERE s.day = b.day) AS good,
+            (SELECT {_USD.removesuffix(" AS usd")} FROM attempt_days s WHERE s.day = b.day) AS usd,
             b.fresh_ms {_HOURS} AS saved_fresh_hours, b.fresh_usd_u / 1000000.0 AS saved_fresh_usd,
             b.replayed_ms {_HOURS} AS saved_replayed_hours, b.replayed_usd_u / 1000000.0 AS saved_replayed_usd
         FROM build_sums b
