@@ -70,7 +70,8 @@ def _gains(stats: Stats, plain: bool) -> Iterator[tuple[str, str]]:
     saved = [saving for saving in stats.savings or () if saving.times]
     for place, saving in enumerate(saved):
         usd = f", {money(saving.usd)}" if saving.usd else ""
-        text = f"{duration(saving.seconds)}{usd}: {count(saving.times, 'time')} a task was {saving.how}"
+        took = duration(saving.seconds) if saving.seconds else UNKNOWN
+        text = f"{took}{usd}: {count(saving.times, 'time')} a task was {saving.how}"
         yield "saved" if place == 0 else "", text
 
 

@@ -98,7 +98,7 @@ def test_what_is_recorded_stays_as_it_is_and_newest(path: Path, history: History
     assert recorded <= set(dump(history))
     assert [build.build for build in read_builds(history)] == ["b1", "older-still", "old"]
     assert [one.attempt for one in read_task(history, "alpha").attempts] == [
-        "b1-alpha-1",
+        "b1-1",
         "older-still-1",
         "old-1",
     ]
