@@ -30,16 +30,20 @@ def valid(name: str, text: str) -> dict[str, object]:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Scratch:
     """A repository with three builds: one in which `good` landed and `bad` failed, a null one, and another landing."""
     scratch = Scratch(tmp_path_factory.mktemp("history"))
-    scratch.write("orchestra.yaml", "version: 1\nintegrate: {verify: 'cat good.txt'}\n")
+    scratch.write(
+        "orchestra.yaml",
+        "version: 1\nintegrate: {verify: 'cat good.txt'}\n"
+        "tasks: {good: {prompt: prompts/good.md, check: cat good.txt}}\n",
+    )
     scratch.write("good.txt", "first\n")
-    scratch.prompt("good", "echo good > good.txt", claims={"write": ["good.txt"]}, check="cat good.txt")
+    scratch.prompt("good", "echo good > good.txt", claims={"write": ["good.txt"]})
     scratch.prompt("bad", "echo oh no; exit 3", claims={"write": ["bad.txt"]})
     scratch.commit()
     assert scratch.orchestra("build").status == 1
     (scratch.root / "prompts" / "bad.md").unlink()
     scratch.commit()
     assert scratch.orchestra("build").status == 0
-    scratch.prompt("good", "echo better > good.txt", claims={"write": ["good.txt"]}, check="cat good.txt")
+    scratch.prompt("good", "echo better > good.txt", claims={"write": ["good.txt"]})
     assert scratch.orchestra("build").status == 0
     return scratch
 

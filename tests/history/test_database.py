@@ -19,10 +19,12 @@ import pytest
 from orchestra.history.database import History, open_for_reading, open_history
 from orchestra.history.migrations import MIGRATIONS, SCHEMA_VERSION, Migration, migrate, version_of
 from orchestra.history.queries import read_builds
+from orchestra.history.statistics import EVERYTHING
+from orchestra.history.stats import read_stats
 from orchestra.history.views import VIEWS
 from orchestra.model.errors import ExitStatus, OrchestraError
 
-from .streams import real_build, record
+from .streams import null_build, real_build, record
 
 ROOT = Path(__file__).parents[2]
 
@@ -167,6 +169,55 @@ def test_every_view_explains_itself(path: Path) -> None:
         found = dict(history.connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'view'"))
     assert set(found) == {view.split()[2] for view in VIEWS} > {"attempt_view", "build_view", "task_view"}
     assert all(" -- " in sql for sql in found.values())
+
+
+def test_the_manual_names_every_view_and_no_other(path: Path) -> None:
+    manual = (
+        (ROOT / "README.md").read_text("utf-8").split("| view | what it shows |", 1)[1].split("\n\n", 1)[0]
+    )
+    with open_history(path) as history:
+        views = history.connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'")
+        assert [line.split("`")[1] for line in manual.split("\n")[2:]] == [name for (name,) in views]
+
+
+@pytest.mark.parametrize("version", range(SCHEMA_VERSION))
+def test_what_an_older_version_recorded_is_in_the_sums(path: Path, version: int) -> None:
+    of_version(path, version)
+    if version == 0:
+        return
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        old.execute("INSERT INTO selections VALUES (1, 'd', '[]')")
+        old.execute(
+            "INSERT INTO builds (build, started, finished, pid, version, base, jobs, selection_id, selected, ok, ran,"
+            " wall_s, sequential_s) VALUES ('b1', 1000, 1010, 1, '0', 'c0', 4, 1, 1, 1, 2, 10, 25)"
+        )
+        for number, outcome, ending in (
+            (1, "success", "again"),
+            (2, "failed", "again"),
+            (3, "success", "landed"),
+        ):
+            old.execute(
+                "INSERT INTO attempts (id, build, attempt, task, number, agent, base, key, started, outcome, seconds)"
+                " VALUES (?, 'b1', ?, 'alpha', ?, 'script', 'c0', 'k1:a', 1000, ?, ?)",
+                (number, f"b1-{number}", number, outcome, number),
+            )
+            old.execute(
+                "INSERT INTO endings (build, task, attempt, attempt_id, time, kind, path_count, paths)"
+                " VALUES ('b1', 'alpha', ?, ?, 1005, ?, 1, '[]')",
+                (f"b1-{number}", number, ending),
+            )
+            old.execute("INSERT INTO waits VALUES (?, 0, 'write-write', 1.5, 'beta')", (number,))
+    with open_history(path) as history:
+        stats = read_stats(history, EVERYTHING)
+    assert (stats.tally.attempts, stats.tally.good, stats.tally.seconds, stats.claims_s) == (3, 2, 6.0, 4.5)
+    assert {loss.cause: loss.seconds for loss in stats.losses if loss.attempts} == {
+        "conflict": 1.0,
+        "retry": 2.0,
+    }
+    assert stats.builds is not None and stats.builds.speedup == 2.5
+    record(path, null_build("b2", ("alpha",)))
+    with open_history(path) as history:
+        assert [saving.seconds for saving in read_stats(history, EVERYTHING).savings or ()] == [3.0, 0.0]
 
 
 # --- damaged, newer, forbidden -------------------------------------------------------------------------------
