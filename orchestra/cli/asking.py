@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import Enum
 from functools import cached_property
@@ -47,26 +47,30 @@ class Answer(Enum):
     NO = "no"
 
 
-def ask(project: Project, request: BuildRequest) -> Answer:
-    """Ask at the terminal whether the build that is asked for may begin, where there is something to ask.
+def ask(project: Project, request: BuildRequest, before: Callable[[], None] = lambda: None) -> Answer:
+    """Ask at the terminal whether the build that is asked for may begin, where there is something to ask; `before` is
+    called before that.
 
     Changes nothing but the memory of a yes. Raises OrchestraError where the build could not begin anyway.
     """
     if not request.wait and at_work(project.lock_path) is not None:
         # It will be refused, and by whom says more than a question.
         return Answer.UNASKED
-    return _ask_to_adopt(project, request) if request.adopt else _ask_to_pay(project, request)
+    if request.adopt:
+        return _ask_to_adopt(project, request, before)
+    return _ask_to_pay(project, request, before)
 
 
-def _ask_to_adopt(project: Project, request: BuildRequest) -> Answer:
+def _ask_to_adopt(project: Project, request: BuildRequest, before: Callable[[], None]) -> Answer:
     found = adopted(project, request)
     if not found:
         return Answer.UNASKED
     branch = project.begin.target.branch
+    before()
     return _put(adopt_text(found, branch, color=use_color(sys.stdout), width=width_of(sys.stdout)))
 
 
-def _ask_to_pay(project: Project, request: BuildRequest) -> Answer:
+def _ask_to_pay(project: Project, request: BuildRequest, before: Callable[[], None]) -> Answer:
     limits = budgeted(project.manifest, request.budget).limits
     doers = _Doers(project)
     place = project.repository.state_folder / FILE
@@ -90,6 +94,7 @@ def _ask_to_pay(project: Project, request: BuildRequest) -> Answer:
         color=use_color(sys.stdout),
         width=width_of(sys.stdout),
     )
+    before()
     answer = _put(text)
     if answer is Answer.YES:
         write_consent(place, wanted if said is None else said.joined(wanted))

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestra.cli.options import Project, Settings, amount, common_options, use_color
+from orchestra.cli.clock import SystemClock
+from orchestra.cli.display import Display as Display
+from orchestra.cli.options import Project, Settings, amount, common_options
 from orchestra.cli.terminal import can_ask
 from orchestra.model.errors import ExitStatus, OrchestraError
 
+# What builds is loaded where it is needed: the first line on the terminal comes before that.
 if TYPE_CHECKING:
     from orchestra.execution.engine import BuildOrder, Engine
     from orchestra.execution.hooks import Hooks
@@ -27,18 +30,6 @@ if TYPE_CHECKING:
     from orchestra.model.means import Means
     from orchestra.model.ports import Listener
     from orchestra.model.tasks import Manifest, Task
-
-
-class SystemClock:
-    """The machine's clock. Implements Clock."""
-
-    def now(self) -> float:
-        """See `orchestra.model.ports.Clock`."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """See `orchestra.model.ports.Clock`."""
-        return time.monotonic()
 
 
 def _jobs(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
@@ -97,7 +88,7 @@ class BuildRequest:
 @click.option("--trace", metavar="FILE", help="Write a trace of the build there, for Perfetto.")
 @click.option("--yes", is_flag=True, help="Ask nothing, also where it may cost.")
 @click.option(
-    "--ui", type=click.Choice(["auto", "plain", "none"]), default="auto", help="How to show progress."
+    "--ui", type=click.Choice(["auto", "live", "plain", "none"]), default="auto", help="How to show progress."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one a line.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only problems and the summary.")
@@ -148,14 +139,32 @@ def command(
         include_dirty=include_dirty,
     )
     project = opened()
-    display = Display(as_json=as_json, silent=ui == "none", verbosity=-1 if quiet else int(verbose))
+    display = Display(
+        as_json=as_json,
+        silent=ui == "none",
+        verbosity=-1 if quiet else int(verbose),
+        live=project if ui == "live" or (ui == "auto" and not quiet) else None,
+    )
     request = BuildRequest(targets, jobs, force, adopt, fail_fast, wait, budget, project.file_at(trace))
     if dry_run:
         return _dry_run(project, request, display)
-    if not yes and not as_json and can_ask():
+    with display.shown("reading the project..."):
+        return _real_build(project, opened, request, display, ask_first=not yes and not as_json)
+
+
+def _real_build(
+    project: Project,
+    opened: Callable[[], Project],
+    request: BuildRequest,
+    display: Display,
+    *,
+    ask_first: bool,
+) -> int:
+    """Build, once the person has been asked where they are to be; gives the exit status."""
+    if ask_first and can_ask():
         from orchestra.cli.asking import Answer, ask
 
-        answer = ask(project, request)
+        answer = ask(project, request, display.close)
         if answer is Answer.NO:
             return ExitStatus.INTERRUPTED
         if answer is Answer.YES:
@@ -170,47 +179,6 @@ def run_build(project: Project, request: BuildRequest, display: Display) -> Buil
 
     with BuildLock(project.lock_path, display.waits if request.wait else None) as lock:
         return Build(project, request, display).run(after_crash=lock.broken_off)
-
-
-class Display:
-    """What of a build goes to standard output."""
-
-    def __init__(self, *, as_json: bool, silent: bool, verbosity: int) -> None:
-        self.as_json = as_json
-        self.silent = silent
-        self.verbosity = verbosity
-        self.color = use_color(sys.stdout)
-
-    def listeners(self, manifest: Manifest) -> tuple[list[Listener], Callable[[], str]]:
-        """Who listens to a build on behalf of the person, and what gives the summary at the end."""
-        from orchestra.reporting.summary import SummaryCollector
-        from orchestra.reporting.words import remedy
-
-        if self.as_json:
-            from orchestra.reporting.jsonl import JsonLines
-
-            return [JsonLines(sys.stdout, self.not_written)], lambda: ""
-        summary = SummaryCollector({task.name: remedy(task, manifest.source) for task in manifest.tasks})
-        found: list[Listener] = [summary]
-        if not self.silent:
-            from orchestra.reporting.lines import PlainLines
-            from orchestra.reporting.output import Output
-
-            output = Output(sys.stdout, self.not_written)
-            found.append(PlainLines(output.write, color=self.color, verbosity=self.verbosity))
-        return found, lambda: summary.text(self.color)
-
-    def warn(self, message: str) -> None:
-        """Tell what is not to go through the listeners, since they may be what is broken: on standard error."""
-        click.echo(f"warning: {message}", err=True)
-
-    def waits(self, message: str) -> None:
-        """Tell that the build waits, since another one is at work."""
-        click.echo(f"{message}; waiting for its end", err=True)
-
-    def not_written(self, error: OSError) -> None:
-        """Tell why standard output cannot be written."""
-        self.warn(f"standard output: {error.strerror}")
 
 
 class Build:
@@ -232,7 +200,6 @@ class Build:
         from orchestra.execution.local import LocalExecutor
         from orchestra.history.recorder import Recorder
         from orchestra.reporting.jsonl import EventsFile
-        from orchestra.reporting.output import Output
 
         project = self._project
         if after_crash:
@@ -266,13 +233,13 @@ class Build:
                 )
             shop = make_workshop(project, self._build, self._clock, self._notice)
             try:
-                with LocalExecutor(shop, logs) as executor:
+                with LocalExecutor(shop, logs, pulse=self._display.pulse) as executor:
                     finished = self._engine(order, shop, executor).run()
             finally:
                 text = summary()
                 if text:
                     # Before the last hooks have ended: nobody should have to wait for them.
-                    Output(sys.stdout, self._display.not_written).write(text + "\n")
+                    self._display.say(text + "\n")
         except OrchestraError as error:
             # Nothing is lost: what was captured or landed is kept under refs.
             error.hint = error.hint or "mend that, then: orchestra build, which goes on from there"

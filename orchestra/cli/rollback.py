@@ -332,7 +332,8 @@ def _not_advanced(
 
 def _verdict(project: Project, commit: str, *, anew: bool) -> Verdict:
     """What the project's verification says of a commit."""
-    from orchestra.cli.build import SystemClock, build_name
+    from orchestra.cli.build import build_name
+    from orchestra.cli.clock import SystemClock
     from orchestra.cli.workshop import environment_of, make_workshop
     from orchestra.execution.local import LocalExecutor
     from orchestra.integration.verify import Verdict, Verifier

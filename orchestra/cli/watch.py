@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from orchestra.cli.build import Display, SystemClock, jobs_option
+from orchestra.cli.build import Display, jobs_option
+from orchestra.cli.clock import SystemClock
 from orchestra.cli.options import Project, Settings, amount, common_options
 from orchestra.model.errors import OrchestraError
 from orchestra.model.events import BuildFinished, Event

@@ -35,6 +35,7 @@ from orchestra.model.ports import (
     Happening,
     Interrupted,
     PhaseBegan,
+    Pulse,
     Started,
     VerifyEnded,
     VerifyOrder,
@@ -76,13 +77,17 @@ class LocalExecutor:
         grace: float = GRACE,
         portable: bool = PORTABLE,
         gauges: Gauges | None = None,
+        pulse: Pulse | None = None,
     ) -> None:
-        """`logs` is the folder for the logs of this build; `grace` and `portable` are those of ManagedProcess."""
+        """`logs` is the folder for the logs of this build; `grace` and `portable` are those of ManagedProcess; `pulse`
+        is called while `poll` waits.
+        """
         self._shop = workshop
         self._logs = logs
         self._grace, self._portable = grace, portable
         self._watch = Watch(workshop.clock, gauges or Gauges())
         self._sampler = Sampler(workshop.clock, gauges or Gauges())
+        self._pulse = pulse
         self._selector = selectors.DefaultSelector()
         self._works: dict[str, _Work] = {}
         self._told: list[Happening] = []
@@ -161,6 +166,8 @@ class LocalExecutor:
                 else:
                     self._read(key.data, key.fd)
             self._enforce_deadlines()
+            if self._pulse is not None and self._pulse.due <= self._shop.clock.monotonic():
+                self._pulse.beat()
             late = until is not None and self._shop.clock.monotonic() >= until
             if self._told or late or (not self._works and until is None):
                 break
@@ -277,6 +284,7 @@ class LocalExecutor:
     def _wait(self, until: float | None) -> float | None:
         """Seconds until the next deadline, or until then; None where there is none."""
         moments = [self._watch.due, self._sampler.due if self._works else inf]
+        moments += [] if self._pulse is None else [self._pulse.due]
         moments += [] if until is None else [until]
         moments += [work.deadline for work in self._works.values() if work.process is not None]
         moments += [

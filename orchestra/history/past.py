@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from orchestra.history.database import History
@@ -30,3 +33,21 @@ def past_of(history: History, agent: str, task: str | None = None) -> tuple[Took
         *(agent, *values, NEWEST),
     )
     return tuple(Took(row["seconds"], row["usd"]) for row in found)
+
+
+def seconds_of(history: History, tasks: Iterable[str]) -> Mapping[str, list[float]]:
+    """By task, the seconds that its newest attempts took that succeeded; tasks without one are left out.
+
+    One question about all of them, each answered by an index. Raises OrchestraError where the history cannot be read.
+    """
+    found = ask(
+        history,
+        "SELECT t.value AS task, a.seconds FROM json_each(?) t JOIN attempts a ON a.id IN ("
+        "SELECT id FROM attempts WHERE task = t.value AND outcome IN ('success', 'no-change')"
+        " ORDER BY started DESC LIMIT ?) WHERE a.seconds IS NOT NULL",
+        *(json.dumps(list(tasks)), NEWEST),
+    )
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for row in found:
+        seconds[row["task"]].append(row["seconds"])
+    return seconds

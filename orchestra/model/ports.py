@@ -41,6 +41,19 @@ class Listener(Protocol):
         ...
 
 
+class Pulse(Protocol):
+    """Whoever has something to do from time to time while others wait, such as to draw."""
+
+    @property
+    def due(self) -> float:
+        """When, by the monotonic clock, it is to be called next; infinite: not until something has happened."""
+        ...
+
+    def beat(self) -> None:
+        """Do it; `due` lies ahead again after that."""
+        ...
+
+
 # --- Git -----------------------------------------------------------------------------------------------------
 
 

@@ -79,6 +79,10 @@ class Board:
         """The card of a task."""
         return self._cards[name]
 
+    def before(self, name: str) -> tuple[Edge, ...]:
+        """The edges that end at a task, from selected tasks only."""
+        return self._incoming[name]
+
     def move(self, card: Card, stage: Stage, *, at: float, final: Final | None = None) -> None:
         """The one function that changes where a task stands; a move that is not allowed is a bug."""
         if stage not in ALLOWED[card.stage]:

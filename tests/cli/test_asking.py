@@ -64,7 +64,7 @@ def test_the_first_build_with_a_paid_agent_asks_once(paid: Scratch) -> None:
     assert paid.read("made.txt") == "made\n"
 
     paid.prompt("costly", "again", agent="claude")
-    status, shown = unasked(paid, "build")
+    status, shown = unasked(paid, "build", "--ui", "plain")
     assert status == 0 and "start     costly  prompt changed" in shown
 
 
