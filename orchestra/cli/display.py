@@ -31,8 +31,8 @@ class Display:
     """
 
     def __init__(self, *, as_json: bool, silent: bool, verbosity: int, live: Project | None = None) -> None:
-        """`silent`: only the summary; `verbosity` as that of `PlainLines`; `live` is the project of whose builds is drawn
-        how they stand, where the terminal can; None: of none.
+        """`silent`: only the summary; `verbosity` as that of `PlainLines`; `live` is the project whose builds
+        are drawn, where the terminal can; None: none are.
         """
         self.as_json = as_json
         self.silent = silent

@@ -30,22 +30,21 @@ def forecast(
     order: Iterable[str],
     before: Mapping[str, Sequence[str]],
     left: Mapping[str, float | None],
+    usual: float | None,
     jobs: int,
 ) -> Forecast:
     """Look ahead. `order` are the tasks that are left, in an order that keeps all edges; `before` the tasks that each
-    waits for; `left` the seconds that each will still take, None where that is not known; `jobs` how many run at once.
+    waits for; `left` the seconds that each will still take, None where that is not known: then it is taken to last as
+    long as is `usual` (None: nothing is known at all, and each counts the same); `jobs` how many run at once.
 
-    A task of which nothing is known is taken to last as long as the others in the middle. The end can come no sooner
-    than the longest chain allows, nor than so many at once can do all of it.
+    The end can come no sooner than the longest chain allows, nor than so many at once can do all of it.
     """
-    known = sorted(seconds for seconds in left.values() if seconds is not None)
-    usual = known[len(known) // 2] if known else 1.0
     ends: dict[str, float] = {}
     last: dict[str, str | None] = {}
     total, end = 0.0, None
     for name in order:
         own = left.get(name)
-        own = usual if own is None else own
+        own = (1.0 if usual is None else usual) if own is None else own
         previous = max(
             (each for each in before.get(name, ()) if each in ends), key=ends.__getitem__, default=None
         )
@@ -59,4 +58,6 @@ def forecast(
     path = [end]
     while (previous := last[path[-1]]) is not None:
         path.append(previous)
-    return Forecast(tuple(reversed(path)), max(ends[end], total / max(jobs, 1)) if known else None)
+    return Forecast(
+        tuple(reversed(path)), max(ends[end], total / max(jobs, 1)) if usual is not None else None
+    )

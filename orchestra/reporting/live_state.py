@@ -105,7 +105,7 @@ class Progress:
         self._tasks = dict.fromkeys(event.tasks)
         self._stale: set[str] = set()
         self._later: dict[str, float] = {}
-        self._verified: list[float] = []
+        self._took: list[float] = []
         self._forecast = Forecast()
         self._reckoned: tuple[float, int] | None = None
 
@@ -200,6 +200,7 @@ class Progress:
         if used.tokens is not None:
             self.tokens = (self.tokens or 0) + used.tokens
         if event.outcome.good:
+            self._took.append(event.seconds)
             self._enter(event.task, LANDING, event.time)
         else:
             self.running.pop(event.task, None)
@@ -207,8 +208,6 @@ class Progress:
     def _verification(self, event: VerifyStarted | VerifyFinished) -> None:
         name = event.task if event.task is not None else BASE if event.commit == self.started.base else TIP
         if isinstance(event, VerifyFinished):
-            if not event.remembered:
-                self._verified.append(event.seconds)
             if event.task is None:
                 self.running.pop(name, None)
             else:
@@ -291,7 +290,9 @@ class Progress:
         order = [task for task in self._tasks if task not in self.ends]
         left = {task: self._left(task, now) for task in order}
         before = {task: [edge.first for edge in self.ahead.edges.get(task, ())] for task in order}
-        self._forecast = forecast(order, before, left, self.started.jobs)
+        pasts = sorted([*self._took, *(known.p50 for known in self.ahead.estimates.values())])
+        usual = pasts[len(pasts) // 2] if pasts else None
+        self._forecast = forecast(order, before, left, usual, self.started.jobs)
         return self._forecast
 
     def _left(self, task: str, now: float) -> float | None:

@@ -93,8 +93,10 @@ def _running(
     time_width = max((len(words) for words, _ in times), default=0)
     lines: list[tuple[Piece, ...]] = []
     for each, name, phase, time in zip(shown, names, phases, times, strict=True):
-        mark = ("* " if look.simple else "▸ ", Style.WARN) if each.task in path else ("  ", Style.NONE)
-        line: list[Piece] = [mark, (_padded(name, name_width), Style.NONE)]
+        line: list[Piece] = [
+            _mark(each.task in path, look),
+            (_padded(_cut(name, name_width, look), name_width), Style.NONE),
+        ]
         line += [("  ", Style.NONE), (_padded(phase[0], phase_width), phase[1])]
         line += [("  ", Style.NONE), (f"{time[0]:>{time_width}}", time[1])]
         cost = _used(each.tokens, each.usd)
@@ -107,6 +109,13 @@ def _running(
                 line.append(("  " + cost, Style.DIM))
         lines.append(tuple(line))
     return lines
+
+
+def _mark(critical: bool, look: Look) -> Piece:
+    """What stands before a task: whether the build cannot end sooner than it."""
+    if not critical:
+        return "  ", Style.NONE
+    return "* " if look.simple else "▸ ", Style.WARN
 
 
 def _phase(running: Running, now: float, look: Look) -> Piece:
@@ -156,7 +165,13 @@ def _waiting(
     lines: list[tuple[Piece, ...]] = []
     for each, name in zip(shown, names, strict=True):
         mark = ("* " if look.simple else "▸ ", Style.WARN) if each.task in path else ("  ", Style.NONE)
-        lines.append((mark, (_padded(name, width), Style.DIM), ("  " + _cause(each, look), Style.DIM)))
+        lines.append(
+            (
+                mark,
+                (_padded(_cut(name, width, look), width), Style.DIM),
+                ("  " + _cause(each, look), Style.DIM),
+            )
+        )
     if left > len(shown):
         rest = f"and {left - len(shown):,} more waiting" if shown else f"{count(left, 'task')} waiting"
         lines.append(((f"  {rest}", Style.DIM),))
