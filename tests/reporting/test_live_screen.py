@@ -75,10 +75,10 @@ class Paper:
 
 
 LINES = st.lists(st.text("abc", max_size=9), max_size=5)
-DOINGS = st.one_of(
+DOINGS: st.SearchStrategy[tuple[str, list[str]]] = st.one_of(
     st.tuples(st.just("draw"), LINES),
     st.tuples(st.just("above"), LINES.filter(bool)),
-    st.tuples(st.just("clear"), st.just([])),
+    st.tuples(st.just("clear"), st.just(list[str]())),
 )
 
 
