@@ -67,7 +67,8 @@ class Display:
 
     def warn(self, message: str) -> None:
         """Tell what is not to go through the listeners, since they may be what is broken: on standard error."""
-        click.echo(f"warning: {message}", err=True)
+        with suppress(OSError):  # nobody is there any more
+            click.echo(f"warning: {message}", err=True)
 
     def waits(self, message: str) -> None:
         """Tell that the build waits, since another one is at work."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from math import inf
 
 from orchestra.cli.live_terminal import LiveTerminal
-from orchestra.model.events import BuildFinished, BuildStarted, Event
+from orchestra.model.events import BuildFinished, BuildStarted, Event, StopRequested
 from orchestra.model.means import Machine, Reading
 from orchestra.model.ports import Listener
 from orchestra.reporting.live_state import Ahead, Progress
@@ -71,7 +71,11 @@ class LiveProgress:
             self._terminal.close()
         self._lines.notify(event)
         if self._progress.begun:
-            self._due = min(self._due, max(self._drawn + GAP_S, self._monotonic()))
+            now = self._monotonic()
+            self._due = min(self._due, max(self._drawn + GAP_S, now))
+            if self._due <= now or isinstance(event, StopRequested):
+                # Whoever waits may have much to do before it waits again.
+                self.beat()
 
     def beat(self) -> None:
         """See `orchestra.model.ports.Pulse`."""

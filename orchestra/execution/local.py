@@ -42,7 +42,8 @@ from orchestra.model.ports import (
 )
 from orchestra.vcs.command import may_pass
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""By which a person, or the machine, ends a build."""
 
 TOLD_BYTES = 4 * 2**20
 """Characters of what an agent says in one attempt that are told; the rest is only in the log, which has bounds."""
@@ -105,9 +106,10 @@ class LocalExecutor:
         self._wake = (reader, writer)
         self._selector.register(reader, selectors.EVENT_READ, None)
         self._old_wakeup = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-        for number in SIGNALS:
+        # A terminal that goes away ends nothing: what agents are at has cost something.
+        for number in (*SIGNALS, signal.SIGHUP):
             if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
-                continue  # nohup: the build is to outlive the terminal
+                continue  # nohup: those who are started are to ignore it too
             self._handlers[number] = signal.signal(number, _noted)
         return self
 

@@ -292,8 +292,14 @@ class Progress:
         before = {task: [edge.first for edge in self.ahead.edges.get(task, ())] for task in order}
         pasts = sorted([*self._took, *(known.p50 for known in self.ahead.estimates.values())])
         usual = pasts[len(pasts) // 2] if pasts else None
-        self._forecast = forecast(order, before, left, usual, self.started.jobs)
+        self._forecast = forecast(order, before, left, usual, self._room(order))
         return self._forecast
+
+    def _room(self, order: Sequence[str]) -> int:
+        """How many attempts run at once, as far as can be seen: where some could start and do not, as many as do."""
+        under_way = len(self.running)
+        held = (task not in self.running and self._open_edge(task) is None for task in order)
+        return under_way if 0 < under_way < self.started.jobs and any(held) else self.started.jobs
 
     def _left(self, task: str, now: float) -> float | None:
         known, running = self.ahead.estimates.get(task), self.running.get(task)

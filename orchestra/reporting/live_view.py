@@ -85,17 +85,17 @@ def first(words: str, look: Look) -> tuple[str, ...]:
 def _running(
     shown: Sequence[Running], path: frozenset[str], progress: Progress, now: float, look: Look
 ) -> list[tuple[Piece, ...]]:
-    names = [_shown(each.task, look) for each in shown]
-    name_width = _name_width(names, look)
     phases = [_phase(each, now, look) for each in shown]
     phase_width = max((cells(words) for words, _ in phases), default=0)
     times = [_time(each, progress, now, look) for each in shown]
     time_width = max((len(words) for words, _ in times), default=0)
+    names = [_shown(each.task, look) for each in shown]
+    name_width = _name_width(names, phase_width + time_width + 6, look)
     lines: list[tuple[Piece, ...]] = []
     for each, name, phase, time in zip(shown, names, phases, times, strict=True):
         line: list[Piece] = [
             _mark(each.task in path, look),
-            (_padded(_cut(name, name_width, look), name_width), Style.NONE),
+            (_padded(_middle_cut(name, name_width, look), name_width), Style.NONE),
         ]
         line += [("  ", Style.NONE), (_padded(phase[0], phase_width), phase[1])]
         line += [("  ", Style.NONE), (f"{time[0]:>{time_width}}", time[1])]
@@ -161,14 +161,14 @@ def _waiting(
         return []
     shown = waiting[:room] if left <= room and left == len(waiting) else waiting[: room - 1]
     names = [_shown(each.task, look) for each in shown]
-    width = _name_width(names, look)
+    width = _name_width(names, 26, look)
     lines: list[tuple[Piece, ...]] = []
     for each, name in zip(shown, names, strict=True):
         mark = ("* " if look.simple else "▸ ", Style.WARN) if each.task in path else ("  ", Style.NONE)
         lines.append(
             (
                 mark,
-                (_padded(_cut(name, width, look), width), Style.DIM),
+                (_padded(_middle_cut(name, width, look), width), Style.DIM),
                 ("  " + _cause(each, look), Style.DIM),
             )
         )
@@ -240,8 +240,9 @@ def _moment(moment: float, look: Look) -> str:
         return "?"  # a clock gone astray
 
 
-def _name_width(names: Sequence[str], look: Look) -> int:
-    most = max(8, min(32, look.width // 3))
+def _name_width(names: Sequence[str], others: int, look: Look) -> int:
+    """How wide the column of names is, beside others that take so many columns."""
+    most = max(8, min(32, look.width // 3 if look.width >= ENOUGH else look.width - others))
     return min(most, max((cells(name) for name in names), default=0))
 
 
@@ -271,13 +272,27 @@ def _cut(text: str, width: int, look: Look) -> str:
     end = "..." if look.simple else "…"
     if width <= len(end):
         return end[: max(width, 0)]
-    kept, used = [], len(end)
+    return _taken(text, width - len(end)) + end
+
+
+def _middle_cut(text: str, width: int, look: Look) -> str:
+    """The text with its beginning and its end: names of tasks often begin alike."""
+    end = "..." if look.simple else "…"
+    if cells(text) <= width or width < len(end) + 2:
+        return _cut(text, width, look)
+    before, after = _taken(text, width - len(end) - width // 2), _taken(text[::-1], width // 2)
+    return before + end + after[::-1]
+
+
+def _taken(text: str, width: int) -> str:
+    """As much of the beginning of a text as has room."""
+    kept, used = [], 0
     for character in text:
         used += cell(character)
         if used > width:
             break
         kept.append(character)
-    return "".join(kept) + end
+    return "".join(kept)
 
 
 def _padded(text: str, width: int) -> str:

@@ -21,13 +21,13 @@ class Terminal:
 
     def __init__(self, scratch: Scratch, *argv: str, program: tuple[str, ...] | None = None) -> None:
         """`program` is what runs instead of orchestra."""
-        self._master, slave = pty.openpty()
+        self.fd, slave = pty.openpty()
         name = os.ttyname(slave)
         # The first terminal that the leader of a session opens is the one whose Ctrl-C it gets.
         opening = ["sh", "-c", 'exec "$@" <"$0" >"$0" 2>&1', name]
         called = program or (sys.executable, "-m", "orchestra")
         env = {**scratch.env, "COLUMNS": "100", "TERM": "xterm"}
-        self._process = subprocess.Popen(
+        self.process = subprocess.Popen(
             [*opening, *called, *argv], cwd=scratch.root, env=env, start_new_session=True
         )
         # Held open: else what is shown would be gone with its last writer.
@@ -40,10 +40,10 @@ class Terminal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-        for fd in (self._master, self._slave):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for fd in (self.fd, self._slave):
             os.close(fd)
 
     def until(self, text: str) -> str:
@@ -55,24 +55,24 @@ class Terminal:
 
     def type(self, text: str) -> None:
         """Type something; `\\x03` is Ctrl-C, `\\x04` Ctrl-D."""
-        os.write(self._master, text.encode())
+        os.write(self.fd, text.encode())
 
     def ended(self) -> int:
         """Wait for the end; gives the exit status."""
         end = time.monotonic() + PATIENCE
-        while self._process.poll() is None:
+        while self.process.poll() is None:
             self._read(min(end, time.monotonic() + 0.05))
             assert time.monotonic() < end, f"it does not end: {self.shown}"
         while self._read(time.monotonic()):
             pass
-        return self._process.returncode
+        return self.process.returncode
 
     def _read(self, until: float) -> bool:
         """Read what comes until then; False where nothing did."""
-        ready, _, _ = select.select([self._master], [], [], max(0.0, until - time.monotonic()))
+        ready, _, _ = select.select([self.fd], [], [], max(0.0, until - time.monotonic()))
         if not ready:
             return False
-        self.shown += os.read(self._master, 65536).decode("utf-8", "replace").replace("\r\n", "\n")
+        self.shown += os.read(self.fd, 65536).decode("utf-8", "replace").replace("\r\n", "\n")
         return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import select
@@ -486,6 +487,35 @@ def test_a_signal_does_not_wait_behind_quick_failures(shop: Shop) -> None:
             executor.start(replace(shop.order(run("true"), f"build-1-{number}"), base="1" * 40))
         os.kill(os.getpid(), signal.SIGINT)
         assert Interrupted() in executor.poll()
+
+
+def test_a_build_outlives_its_terminal(shop: Shop) -> None:
+    with LocalExecutor(shop.workshop, shop.logs) as executor:
+        executor.start(replace(shop.order(run("true")), base="1" * 40))
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert Interrupted() not in executor.poll()
+        os.kill(os.getpid(), signal.SIGTERM)
+        executor.start(replace(shop.order(run("true"), "build-1-2"), base="1" * 40))
+        assert Interrupted() in executor.poll()
+
+
+def test_whoever_waits_calls_the_pulse_when_it_is_due(shop: Shop) -> None:
+    clock = shop.workshop.clock
+    beats: list[float] = []
+
+    class Beats:
+        due = clock.monotonic()
+
+        def beat(self) -> None:
+            beats.append(clock.monotonic())
+            self.due = beats[-1] + 0.05
+
+    with LocalExecutor(shop.workshop, shop.logs, pulse=Beats()) as executor:
+        began = clock.monotonic()
+        assert executor.poll(until=began + 0.3) == ()
+        assert clock.monotonic() >= began + 0.3
+    assert len(beats) >= 2
+    assert all(later - earlier >= 0.05 for earlier, later in itertools.pairwise(beats))
 
 
 def test_a_build_under_nohup_outlives_its_terminal(shop: Shop) -> None:

@@ -163,6 +163,14 @@ def test_what_waits_for_a_slot_and_for_the_base() -> None:
     assert "alpha  queued" in seen(*story, base, VerifyFinished(T, B, C0, True, False, 1.0))[0]
 
 
+def test_the_end_is_foretold_from_as_many_as_really_run() -> None:
+    names = ("a", "b", "c", "d")
+    ahead = Ahead(estimates=dict.fromkeys(names, Estimate(60, 60)))
+    story = [start(*names, jobs=4), *map(stale, names), began("a", 0)]
+    assert seen(*story, ahead=ahead, at=0)[-1] == "about 4 min 00 s left"
+    assert seen(*story, *(began(name, 0) for name in names), ahead=ahead, at=0)[-1] == "about 1 min 00 s left"
+
+
 def test_an_interrupt_is_told_at_once() -> None:
     story = [start("alpha"), began("alpha", 0)]
     assert seen(*story, StopRequested(T, B, now=False))[-1].startswith(
@@ -193,7 +201,7 @@ def test_on_a_narrow_terminal_the_name_the_phase_and_the_time_are_kept() -> None
     story = [start("a-task-with-a-long-name", "b"), began("a-task-with-a-long-name", 0)]
     story += [AgentDid(T, B, "a-task-with-a-long-name", "x", AgentEvent("text", "much to say"))]
     assert seen(*story, look=Look(39, 10, zone=UTC)) == [
-        "▸ a-task-with-…  preparing  01:00",
+        "▸ a-task-wi…long-name  preparing  01:00",
         "  b  queued",
         "01:00  0/2  1 running  1 waiting",
     ]
