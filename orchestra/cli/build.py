@@ -144,6 +144,7 @@ def command(
         silent=ui == "none",
         verbosity=-1 if quiet else int(verbose),
         live=project if ui == "live" or (ui == "auto" and not quiet) else None,
+        github=ui == "auto" and not as_json and os.environ.get("GITHUB_ACTIONS") == "true",
     )
     request = BuildRequest(targets, jobs, force, adopt, fail_fast, wait, budget, project.file_at(trace))
     if dry_run:

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestra.cli.live import LiveProgress
+    from orchestra.model.errors import Place
     from orchestra.model.events import BuildStarted
     from orchestra.model.ports import Listener
-    from orchestra.model.tasks import Manifest
+    from orchestra.model.tasks import Manifest, Task
     from orchestra.reporting.live_state import Ahead
 
 
@@ -30,9 +31,18 @@ class Display:
     `pulse` is, once `listeners` has been called, what wants to be called now and then while the build waits.
     """
 
-    def __init__(self, *, as_json: bool, silent: bool, verbosity: int, live: Project | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        as_json: bool,
+        silent: bool,
+        verbosity: int,
+        live: Project | None = None,
+        github: bool = False,
+    ) -> None:
         """`silent`: only the summary; `verbosity` as that of `PlainLines`; `live` is the project whose builds
-        are drawn, where the terminal can; None: none are.
+        are drawn, where the terminal can; None: none are. `github`: lines are read by GitHub Actions, where
+        nothing is drawn.
         """
         self.as_json = as_json
         self.silent = silent
@@ -42,6 +52,7 @@ class Display:
         self._output = Output(sys.stdout, self.not_written)
         self._terminal: LiveTerminal | None = None
         self._project = live
+        self._github = github
         if live is not None and not as_json and not silent and is_capable(sys.stdout):
             self._terminal = LiveTerminal(sys.stdout, self.not_written)
 
@@ -63,6 +74,10 @@ class Display:
     def say(self, text: str) -> None:
         """Write text that stays."""
         self.close()
+        if self._github:
+            from orchestra.reporting.github import harmless
+
+            text = harmless(text)
         self._output.write(text)
 
     def warn(self, message: str) -> None:
@@ -97,6 +112,11 @@ class Display:
         from orchestra.reporting.lines import PlainLines
 
         terminal, project = self._terminal, self._project
+        if terminal is None and self._github:
+            from orchestra.reporting.github import GitHubLines
+
+            sources = {task.name: _source(task) for task in manifest.tasks}
+            return GitHubLines(self._output.write, sources, verbosity=self.verbosity)
         if terminal is None or project is None:
             return PlainLines(self._output.write, color=self.color, verbosity=self.verbosity)
         from orchestra.cli.clock import SystemClock
@@ -115,6 +135,13 @@ class Display:
             machine=LocalMachine(slots, SystemClock()),
         )
         return self.pulse
+
+
+def _source(task: Task) -> Place:
+    """Where what a task is asked can be mended."""
+    from orchestra.model.errors import Place
+
+    return Place(task.prompt.path) if task.prompt is not None else task.place
 
 
 def _ahead(manifest: Manifest, past: Path, started: BuildStarted) -> Ahead:
