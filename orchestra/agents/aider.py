@@ -110,7 +110,7 @@ class AiderSession(NotedSession):
         )  # fmt: skip
         self._used = added(self._used, reply)
         self._finished, self._failure, self._worry = True, "", ""
-        return (AgentEvent("usage", describe(self._used)),)
+        return (AgentEvent("usage", describe(self._used), used=self._used),)
 
     def _usage(self) -> Usage:
         return self._used

@@ -23,6 +23,7 @@ from orchestra.agents.foreign import (
 )
 from orchestra.agents.plain import fault_of
 from orchestra.agents.program import Known, ProgramAgent, unless_set
+from orchestra.agents.stream import with_usage
 from orchestra.agents.tools import Access, about, tool_used
 from orchestra.agents.words import clean, one_line
 from orchestra.model.agents import AgentEvent, Invocation, Judgement, Order, Session
@@ -173,9 +174,9 @@ class ClaudeCodeSession:
             case "rate_limit_event":
                 return self._limited(as_object(event.get("rate_limit_info")))
             case "assistant":
-                return self._assistant(event)
+                return with_usage(self._assistant(event), self._usage)
             case "result":
-                return self._finish(event)
+                return with_usage(self._finish(event), self._usage)
             case _:
                 return ()
 

@@ -7,7 +7,8 @@ with status 0, after a last word of its stream that told no error.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from orchestra.agents.foreign import describe, parse
 from orchestra.agents.plain import fault_of
@@ -121,8 +122,17 @@ class StreamSession(NotedSession):
         if event is None:
             self._noise = one_line(line) or self._noise
             return ()
-        return self._event(event)
+        return with_usage(self._event(event), self._usage)
 
     @abstractmethod
     def _event(self, event: Mapping[str, object]) -> tuple[AgentEvent, ...]:
         """What one event of the stream means."""
+
+
+def with_usage(events: tuple[AgentEvent, ...], usage: Callable[[], Usage]) -> tuple[AgentEvent, ...]:
+    """What was done, the last of it with what the run has used so far, as far as that is known."""
+    if not events:
+        return ()
+    used = usage()
+    known = used.tokens is not None or used.usd is not None
+    return (*events[:-1], replace(events[-1], used=used)) if known else events

@@ -82,7 +82,8 @@ class AgentEvent:
     `kind`: started, text (it said `text`), tool (it used the tool `name` on `paths`; `text` sums it up),
     waiting (for its API, `text` says why), usage, finished. Paths are as the agent gave them; `access` says what
     a tool does with them, "" where that is not known. `throttled`: it waits because it asked too much of its
-    service, for `wait_s` seconds where that is known.
+    service, for `wait_s` seconds where that is known. `used` is what its run has used so far, where that is known; it
+    is no part of what was done.
     """
 
     kind: Literal["started", "text", "tool", "waiting", "usage", "finished"]
@@ -92,6 +93,7 @@ class AgentEvent:
     access: Literal["", "read", "write"] = ""
     throttled: bool = False
     wait_s: float | None = None
+    used: Usage | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

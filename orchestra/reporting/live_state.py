@@ -56,10 +56,15 @@ class Ahead:
     estimates: Mapping[str, Estimate] = field(default_factory=dict)
 
 
+Used = tuple[int | None, float | None]
+"""Tokens and USD, None where they are not known."""
+
+
 @dataclass(slots=True)
 class Running:
     """A task under way: since when, in which phase since when, what its agent did last, and until when that waits for
-    its service (None: it does not wait, or nobody knows).
+    its service (None: it does not wait, or nobody knows). `used` is what the run of its agent has used so far,
+    `before` what earlier runs in the attempt have.
     """
 
     task: str
@@ -71,8 +76,13 @@ class Running:
     action: str = ""
     waiting: bool = False
     until: float | None = None
-    tokens: int | None = None
-    usd: float | None = None
+    used: Used = (None, None)
+    before: Used = (None, None)
+
+    @property
+    def total(self) -> Used:
+        """What the attempt has used so far."""
+        return added(self.before, self.used)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +110,7 @@ class Progress:
         self.ends: dict[str, Final] = {}
         self.running: dict[str, Running] = {}
         self.limits: dict[str, LimitChanged] = {}
-        self.usd: float | None = None
-        self.tokens: int | None = None
+        self._used: Used = (None, None)
         self._tasks = dict.fromkeys(event.tasks)
         self._stale: set[str] = set()
         self._later: dict[str, float] = {}
@@ -183,6 +192,7 @@ class Progress:
         if running is not None:
             running.phase, running.phase_since = phase, at
             running.action, running.waiting, running.until = "", False, None
+            running.before, running.used = added(running.before, running.used), (None, None)
 
     def _did(self, task: str, event: AgentEvent, at: float) -> None:
         running = self.running.get(task)
@@ -190,15 +200,13 @@ class Progress:
             return
         running.waiting = event.kind == "waiting"
         running.until = at + event.wait_s if running.waiting and event.wait_s is not None else None
+        if event.used is not None:
+            running.used = event.used.tokens, event.used.usd
         if words := agent_words(event):
             running.action = words
 
     def _attempt_ended(self, event: AttemptFinished) -> None:
-        used = event.usage
-        if used.usd is not None:
-            self.usd = (self.usd or 0.0) + used.usd
-        if used.tokens is not None:
-            self.tokens = (self.tokens or 0) + used.tokens
+        self._used = added(self._used, (event.usage.tokens, event.usage.usd))
         if event.outcome.good:
             self._took.append(event.seconds)
             self._enter(event.task, LANDING, event.time)
@@ -237,6 +245,15 @@ class Progress:
     def left(self) -> int:
         """How many tasks have not begun."""
         return sum(task not in self.ends and task not in self.running for task in self._tasks)
+
+    @property
+    def used(self) -> Used:
+        """What all attempts have used, those that run included as far as they tell."""
+        used = self._used
+        for running in self.running.values():
+            if running.phase not in (LANDING, VERIFYING):
+                used = added(used, running.total)
+        return used
 
     def waiting(self, now: float, most: int) -> tuple[Waiting, ...]:
         """The first tasks that have not begun, with what they wait for: those whose turn it is before the others."""
@@ -329,3 +346,10 @@ _PHASES = {
     "review": "reviewing",
     "capture": "capturing",
 }
+
+
+def added(one: Used, other: Used) -> Used:
+    """Both together, as far as they are known."""
+    tokens = [each for each in (one[0], other[0]) if each is not None]
+    usd = [each for each in (one[1], other[1]) if each is not None]
+    return sum(tokens) if tokens else None, sum(usd) if usd else None

@@ -15,7 +15,7 @@ from orchestra.model.outcomes import Final
 from orchestra.model.text import clean, count, duration, money, size
 from orchestra.reporting.cells import cell, cells
 from orchestra.reporting.lines import elapsed
-from orchestra.reporting.live_state import LANDING, Progress, Running, Waiting
+from orchestra.reporting.live_state import LANDING, Progress, Running, Used, Waiting
 from orchestra.reporting.words import Style, paint
 
 Piece = tuple[str, Style]
@@ -99,7 +99,7 @@ def _running(
         ]
         line += [("  ", Style.NONE), (_padded(phase[0], phase_width), phase[1])]
         line += [("  ", Style.NONE), (f"{time[0]:>{time_width}}", time[1])]
-        cost = _used(each.tokens, each.usd)
+        cost = _used_words(each.total)
         action = _shown(each.action, look)
         if look.width >= ENOUGH:
             left = look.width - sum(cells(text) for text, _ in line) - (len(cost) + 2 if cost else 0) - 2
@@ -140,7 +140,8 @@ def _time(running: Running, progress: Progress, now: float, look: Look) -> Piece
     return f"{took} of {elapsed(known.p50)}-{elapsed(known.p90)}", style
 
 
-def _used(tokens: int | None, usd: float | None) -> str:
+def _used_words(used: Used) -> str:
+    tokens, usd = used
     words = [] if tokens is None else [f"{_short(tokens)} tokens"]
     return "  ".join(words + ([] if usd is None else [money(usd)]))
 
@@ -148,6 +149,8 @@ def _used(tokens: int | None, usd: float | None) -> str:
 def _short(number: int) -> str:
     if number < 1000:
         return str(number)
+    if number < 9_950:
+        return f"{number / 1000:.1f}k"
     return f"{number / 1000:.0f}k" if number < 999_500 else f"{number / 1e6:.1f}M"
 
 
@@ -217,7 +220,7 @@ def _totals(progress: Progress, now: float, look: Look, reading: Reading | None)
     extra: list[str] = []
     if left is not None and not progress.stopping:
         extra.append(f"about {duration(left)} left" if left >= 1 else "nearly done")
-    if used := _used(progress.tokens, progress.usd):
+    if used := _used_words(progress.used):
         extra.append(used)
     if reading is not None:
         cpu = [] if reading.cpu is None else [f"cpu {reading.cpu:.0%}"]

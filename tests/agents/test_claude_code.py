@@ -287,6 +287,13 @@ def test_usage_of_a_killed_run_counts_each_message_once_and_invents_nothing() ->
     assert play(INIT, synthetic, ended=Exit(1))[1].usage == Usage()
 
 
+def test_what_was_used_so_far_is_told_as_it_goes() -> None:
+    told, _ = play(INIT, said("a"), used("Read", file_path="a"), said("b", "msg-2"))
+    assert [event.used and event.used.input_tokens for event in told] == [None, 100, 100, 200]
+    told, judged = play(INIT, said("a"), result())
+    assert told[-1].used == judged.usage
+
+
 def test_usage_of_sub_agents_is_in_model_usage_only() -> None:
     one = {"inputTokens": 4, "outputTokens": 3, "cacheReadInputTokens": 2, "cacheCreationInputTokens": 1}
     _, judged = play(result(), result(modelUsage={"big": one, "small": one}))

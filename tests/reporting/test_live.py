@@ -91,7 +91,7 @@ def test_what_runs_waits_and_has_ended() -> None:
         "▸ docs  waits for parser",
         "  lint  waits for parser (write-read)",
         "01:00  2/5  1 landed  1 fresh  1 running  2 waiting",
-        "about 3 min 40 s left  1k tokens  $0.50",
+        "about 3 min 40 s left  1.0k tokens  $0.50",
     ]
 
 
@@ -139,6 +139,29 @@ def test_an_agent_that_waits_for_its_service_says_until_when() -> None:
     assert "waits for API" in seen(*story, waits, at=81)[0]
     goes_on = AgentDid(T + 81, B, "alpha", "alpha-1", AgentEvent("text", "There it is."))
     assert "preparing  01:22  says: There it is." in seen(*story, waits, goes_on, at=82)[0]
+
+
+def test_what_agents_have_used_is_told_while_they_run() -> None:
+    def used(tokens: int, usd: float | None, at: float = 1) -> AgentDid:
+        return AgentDid(T + at, B, "alpha", "alpha-1", AgentEvent("text", "Hm.", used=Usage(tokens, usd=usd)))
+
+    story = [
+        start("alpha"),
+        began("alpha", 0),
+        PhaseStarted(T, B, "alpha", "alpha-1", "agent"),
+        used(900, None),
+    ]
+    assert seen(*story)[0].endswith(" 900 tokens")
+    story += [used(1500, 0.25)]
+    assert seen(*story)[0].endswith(" 1.5k tokens  $0.25")
+    # In a repair another run begins, which tells only what it used itself.
+    story += [PhaseStarted(T, B, "alpha", "alpha-1", "repair 1"), used(1000, 0.10)]
+    assert seen(*story)[0].endswith(" 2.5k tokens  $0.35")
+    assert seen(*story)[-1] == "2.5k tokens  $0.35"
+    whole = AttemptFinished(
+        T, B, "alpha", "alpha-1", Outcome.SUCCESS, None, "", 9, C1, usage=Usage(3_000_000, usd=2)
+    )
+    assert seen(*story, whole)[-1].endswith("  3.0M tokens  $2.00")
 
 
 def test_what_waits_for_a_rate_limit_says_until_when() -> None:
