@@ -71,6 +71,18 @@ class Display:
         if self._terminal is not None:
             self._terminal.close()
 
+    def clear(self) -> None:
+        """Take away what is drawn until it is drawn again, for what others write to the terminal."""
+        if self._terminal is not None:
+            self._terminal.draw(())
+
+    def write(self, text: str) -> None:
+        """Write whole lines, above what is drawn."""
+        if self._terminal is not None:
+            self._terminal.above(text)
+        else:
+            self._output.write(text)
+
     def say(self, text: str) -> None:
         """Write text that stays."""
         self.close()

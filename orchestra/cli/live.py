@@ -70,7 +70,7 @@ class LiveProgress:
             self._due = inf
             self._terminal.close()
         self._lines.notify(event)
-        if self._progress.begun:
+        if self._progress.begun and self._terminal.is_open:
             now = self._monotonic()
             self._due = min(self._due, max(self._drawn + GAP_S, now))
             if self._due <= now or isinstance(event, StopRequested):
@@ -82,7 +82,7 @@ class LiveProgress:
         terminal, progress = self._terminal, self._progress
         terminal.disturbed = False
         self._drawn = self._monotonic()
-        if not progress.begun or terminal.gone:
+        if not progress.begun or terminal.gone or not terminal.is_open:
             self._due = inf
             return
         self._due = self._drawn + CLOCK_S
