@@ -51,7 +51,7 @@ jobs_option = click.option(
 
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
-    """What the command line asked for beside the project: see the options of `orchestra build`."""
+    """What was asked for beside the project: see the options of `orchestra build`; `without` are tasks to leave out."""
 
     targets: tuple[str, ...] = ()
     jobs: int | None = None
@@ -61,6 +61,7 @@ class BuildRequest:
     wait: bool = False
     budget: float | None = None
     trace: Path | None = None
+    without: frozenset[str] = frozenset()
 
 
 @click.command("build")
@@ -383,7 +384,7 @@ def build_name(now: float) -> str:
 
 def chosen(project: Project, request: BuildRequest) -> tuple[frozenset[str], frozenset[str]]:
     """The tasks that are selected, and those of them that run though they may be fresh."""
-    selected = project.selected(request.targets)
+    selected = project.selected(request.targets) - request.without
     if not request.force:
         return selected, frozenset()
     return selected, frozenset(project.named(request.targets)) if request.targets else selected

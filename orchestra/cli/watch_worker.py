@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from orchestra.cli.build import BuildRequest, Display, run_build
 from orchestra.cli.options import Project, Settings
 from orchestra.model.errors import ExitStatus, OrchestraError
-from orchestra.model.events import Event
+from orchestra.model.events import Event, Notice
+from orchestra.model.freshness import decide_all
 from orchestra.model.ports import Listener
 from orchestra.model.tasks import Manifest
 from orchestra.watching.builder import Happened, Refused, Waits, Warned, WorkOrder, troubles
+from orchestra.watching.failures import not_again
 from orchestra.watching.wire import receive, send
 
 NEEDED = (
@@ -76,7 +79,17 @@ def _build(order: WorkOrder, display: _Piped) -> None:
         include_dirty=order.include_dirty,
         written=order.manifest,
     )
-    request = BuildRequest(order.targets, order.jobs, budget=order.budget, wait=True)
+    without = (
+        not_again(dict(order.failed), decide_all(project.situation()), project.graph)
+        if order.failed
+        else frozenset()
+    )
+    left = sorted(project.selected(order.targets) & without)
+    if left:
+        hint = "press b to try all the same, or change their prompts"
+        message = f"not tried again, since nothing changed for what failed: {', '.join(left)}"
+        display.notify(Notice(time.time(), "", message, hint))
+    request = BuildRequest(order.targets, order.jobs, budget=order.budget, wait=True, without=without)
     run_build(project, request, display)
 
 

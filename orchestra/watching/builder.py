@@ -27,7 +27,9 @@ PIECE = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class WorkOrder:
-    """One build of the watch: options as those of `orchestra build`, and the manifest as the watch has read it."""
+    """One build of the watch: options as those of `orchestra build`, the manifest as the watch has read it, and the
+    keys with which tasks have failed, which are not tried again with the same.
+    """
 
     directory: str
     file: str | None
@@ -39,6 +41,7 @@ class WorkOrder:
     targets: tuple[str, ...]
     jobs: int | None
     budget: float | None
+    failed: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from orchestra.model.watch_events import (
     Why,
 )
 from orchestra.watching.builder import Builder, Happened, Refused, Waits, Warned, WorkOrder, troubles
+from orchestra.watching.failures import Failures
 from orchestra.watching.keys import Keys
 from orchestra.watching.machine import Action, Busy, Effect, Machine, OnBusy, Step, Version
 from orchestra.watching.observer import Observer
@@ -132,6 +133,7 @@ class Session:
         self._tips: list[str] = []
         self._landed: set[str] = set()
         self._attempted: set[str] = set()
+        self._failures = Failures()
         self._concluded = False
         self._builds = 0
         self._usd: float | None = None
@@ -223,6 +225,9 @@ class Session:
             sight = replace(sight, commit=base.commit)
         own = base is not None and is_own(base, sight, self._tips, self._is_landed)
         change = difference(self._last, sight)
+        if not own and (change.commit or change.branch or change.settings):
+            # A check may read what no key tells of.
+            self._failures.forget()
         self._last = sight
         step = self._machine.looked(Version(self._numbers.of(sight, base), own), now)
         if own or step.effect is Effect.IGNORED or Action.BUILD in step.actions:
@@ -249,7 +254,9 @@ class Session:
         self._told_waiting = None
         self._listeners = self._listeners_of(manifest)
         try:
-            self._reading = self._builder.start(replace(order, manifest=manifest, budget=budget))
+            self._reading = self._builder.start(
+                replace(order, manifest=manifest, budget=budget, failed=self._failures.keys)
+            )
         except OrchestraError as error:
             self._tell(WatchTrouble(self._now(), "", troubles(error)))
             self._do(self._machine.ended(self._clock.monotonic()))
@@ -277,6 +284,7 @@ class Session:
 
     def _heard(self, event: Event) -> None:
         self._build = event.build
+        self._failures.heard(event)
         match event:
             case AttemptStarted(task=task):
                 self._attempted.add(task)
@@ -353,6 +361,7 @@ class Session:
         for key in pressed.lower():
             match key:
                 case "b":
+                    self._failures.forget()
                     self._do(self._machine.build_now(now))
                 case "p":
                     self._do(self._machine.pause(now))

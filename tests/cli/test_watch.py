@@ -270,6 +270,27 @@ def test_targets_and_their_needs_alone_are_built(project: Scratch) -> None:
         assert watch.built()["landed"] == 1
 
 
+def test_what_failed_is_not_tried_again_before_something_changed_for_it(scratch: Scratch) -> None:
+    writes(scratch, "a")
+    scratch.prompt("bad", "test -e mended && touch bad.txt", claims={"write": ["bad.txt"]})
+    scratch.prompt("after", "touch after.txt", claims={"write": ["after.txt"]}, needs=["bad"])
+    scratch.commit()
+    with Watch(scratch) as watch:
+        first = watch.built()
+        assert (first["failed"], first["landed"], first["skipped"]) == (1, 1, 1)
+        writes(scratch, "a", "2")
+        assert "after, bad" in watch.event("notice")["message"]
+        second = watch.built()
+        assert (second["ran"], second["landed"]) == (1, 1)
+        # Changed itself, it is tried.
+        scratch.prompt("bad", "test -e mended && touch bad.txt #", claims={"write": ["bad.txt"]})
+        assert watch.built()["failed"] == 1
+        # A commit may mend what no key tells of.
+        scratch.write("mended", "")
+        scratch.commit()
+        assert watch.built()["landed"] == 2
+
+
 def test_a_target_that_is_none_is_a_slip_of_the_command_line(project: Scratch) -> None:
     done = project.orchestra("watch", "nosuch")
     assert done.status == 2
