@@ -80,7 +80,7 @@ class WatchLines:
 
     def _waiting(self, event: WatchWaiting) -> None:
         if event.why == "changes":
-            self._say(0, event, "waiting", Style.DIM, event.message or "for changes")
+            self._say(0, event, "waiting", Style.DIM, one_line(event.message) or "for changes")
         else:
             self._say(-1, event, "waiting", Style.WARN, one_line(event.message, 400))
 

@@ -57,8 +57,8 @@ class Failures:
 
 
 def not_again(failed: Mapping[str, str], decisions: Mapping[str, Decision], graph: Graph) -> frozenset[str]:
-    """The tasks that a build need not select: they failed with the key that they have today, and nothing that is ordered
-    before them will run and change it; and the tasks that need one of these.
+    """The tasks that a build need not select: they failed with the key that they have today, nothing that is ordered
+    before them will run and change it; and those that need one of these.
     """
     found: set[str] = set()
     for name in graph.order:
