@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import subprocess
 
 import pytest
 
@@ -242,6 +243,25 @@ def test_polling_sees_the_same(project: Scratch) -> None:
         writes(project, "a", "2")
         assert watch.built()["landed"] == 1
         project.prompt("deep/er/c", "touch c.txt", claims={"write": ["c.txt"]})
+        assert watch.built()["landed"] == 1
+
+
+WITHOUT_NOTICES = (
+    "unshare", "--user", "--map-root-user", "sh", "-c",
+    'echo 0 > /proc/sys/user/max_inotify_instances && exec "$@"', "sh",
+)  # fmt: skip
+
+
+def test_where_the_system_gives_no_more_notices_it_says_so_and_polls(project: Scratch) -> None:
+    tried = subprocess.run([*WITHOUT_NOTICES, "true"], capture_output=True, check=False)
+    if tried.returncode != 0:
+        pytest.skip("needs a user namespace of its own")
+    with Watch(project, within=WITHOUT_NOTICES) as watch:
+        trouble = watch.event("watch_trouble")["errors"][0]
+        assert "polling instead" in trouble["message"]
+        assert "fs.inotify.max_user_watches" in trouble["hint"]
+        watch.built()
+        writes(project, "a", "2")
         assert watch.built()["landed"] == 1
 
 

@@ -24,12 +24,13 @@ Told = dict[str, Any]
 class Watch:
     """A watch at work; to be used as a context manager, which ends it."""
 
-    def __init__(self, scratch: Scratch, *argv: str, env: dict[str, str] | None = None) -> None:
+    def __init__(self, scratch: Scratch, *argv: str, within: tuple[str, ...] = ()) -> None:
+        """`within` is a command that runs the command behind it."""
         self.scratch = scratch
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "orchestra", "watch", "--json", *argv],
+            [*within, sys.executable, "-m", "orchestra", "watch", "--json", *argv],
             cwd=scratch.root,
-            env={**scratch.env, **(env or {})},
+            env=scratch.env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
