@@ -37,7 +37,8 @@ class World:
     effects: list[Effect] = field(default_factory=list)
     looks: int = 0
     left: bool = False
-    changed_at: float = 0.0
+    grace: float = 0.0
+    interrupts: int = 0
 
     def __post_init__(self) -> None:
         self.machine = Machine(debounce=DEBOUNCE, on_busy=self.on_busy, now=self.now)
@@ -47,7 +48,6 @@ class World:
     def change(self, to: int | None = None) -> None:
         """Somebody writes something else, or what was there before."""
         self.version = self.version + 100 if to is None else to
-        self.changed_at = self.now
         self.do(self.machine.disturbed(self.now))
 
     def touch(self) -> None:
@@ -93,7 +93,8 @@ class World:
                 case Action.INTERRUPT:
                     assert self.ends is not None
                     self.cut.add(len(self.builds))
-                    self.ends = self.now
+                    self.interrupts += 1
+                    self.ends = self.now + self.grace
                 case Action.LEAVE:
                     assert self.ends is None
                     self.left = True
@@ -234,6 +235,27 @@ def test_ignore_leaves_a_change_during_a_build_alone_until_the_next() -> None:
     assert len(made.builds) == 1
     assert made.effects == [Effect.BUILD, Effect.IGNORED]
     made.change()
+    made.wait(LATE)
+    assert made.builds[-1][1] == made.version
+
+
+def test_restart_interrupts_a_build_once_since_twice_means_at_once() -> None:
+    made = World("restart", seconds=10.0, grace=5.0)
+    for _ in range(4):
+        made.wait(1.0)
+        made.change()
+    made.wait(LATE)
+    assert made.interrupts == 1
+    assert made.builds[-1][1] == made.version
+
+
+def test_ignored_is_what_came_during_the_build_and_not_what_git_does_after_it() -> None:
+    made = World("ignore", seconds=10.0)
+    made.wait(9.0)
+    made.git = True
+    made.wait(5.0)
+    made.change()
+    made.git = False
     made.wait(LATE)
     assert made.builds[-1][1] == made.version
 
