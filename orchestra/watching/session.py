@@ -225,6 +225,9 @@ class Session:
             sight = replace(sight, commit=base.commit)
         own = base is not None and is_own(base, sight, self._tips, self._is_landed)
         change = difference(self._last, sight)
+        if change.commit in self._tips:
+            # The build's own doing is no news.
+            change = replace(change, commit=None)
         if not own and (change.commit or change.branch or change.settings):
             # A check may read what no key tells of.
             self._failures.forget()

@@ -129,6 +129,8 @@ def test_what_changes_while_it_runs_is_built_afterwards_and_says_so(scratch: Scr
         assert watch.built()["landed"] == 1
         assert scratch.read("slow.txt") == "2\n"
     assert watch.count("build_started") == 2
+    # That the first build moved the branch is no change that anybody is told of.
+    assert watch.count("change_seen") == 1
 
 
 def test_restart_ends_the_build_and_begins_another(scratch: Scratch) -> None:
