@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from orchestra.execution.artifacts import EACH, artifacts_folder
 from orchestra.model.errors import OrchestraError
 from orchestra.model.text import count
-from orchestra.reporting.report.contents import Coverage, Covered, TestFile
+from orchestra.reporting.report.contents import Coverage, Covered, JUnitFile
 from orchestra.reporting.report.junit_reading import read_junit
 from orchestra.reporting.story import Story
 
@@ -37,9 +37,9 @@ def kept_files(story: Story, folder: Path) -> Iterator[tuple[str, str, Path]]:
                 yield task.name, artifact.path, copy
 
 
-def tests_of(story: Story, folder: Path) -> tuple[TestFile, ...]:
+def tests_of(story: Story, folder: Path) -> tuple[JUnitFile, ...]:
     """The JUnit files among the artifacts; one that is gone says so."""
-    found: list[TestFile] = []
+    found: list[JUnitFile] = []
     for task, path, copy in kept_files(story, folder):
         if not path.lower().endswith(".xml"):
             continue
@@ -47,7 +47,7 @@ def tests_of(story: Story, folder: Path) -> tuple[TestFile, ...]:
             with copy.open("rb") as file:
                 read = read_junit(task, path, file.read(EACH))
         except OSError as error:
-            read = TestFile(task, path, problem=f"cannot be read: {error.strerror or error}")
+            read = JUnitFile(task, path, problem=f"cannot be read: {error.strerror or error}")
         if read is not None:
             found.append(read)
     return tuple(found)

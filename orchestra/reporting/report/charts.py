@@ -65,7 +65,7 @@ def clock(seconds: float) -> str:
 
 def levels(most: float) -> tuple[float, ...]:
     """Where to draw lines from 0 to at least `most`: at 1, 2 or 5 times a power of ten, at most five of them."""
-    if most <= 0:
+    if most < 1e-9:
         return (0.0, 1.0)
     power = 10.0 ** int(log10(most) - 1)
     while True:

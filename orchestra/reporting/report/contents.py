@@ -19,7 +19,7 @@ class Diff:
 
 
 @dataclass(frozen=True, slots=True)
-class TestCase:
+class JUnitCase:
     """One test of a JUnit file: `state` is passed, failed, error or skipped; `words` what it said."""
 
     suite: str
@@ -31,12 +31,12 @@ class TestCase:
 
 
 @dataclass(frozen=True, slots=True)
-class TestFile:
+class JUnitFile:
     """A JUnit file that a task left, read; `problem` says why it could not be."""
 
     task: str
     path: str
-    cases: tuple[TestCase, ...] = ()
+    cases: tuple[JUnitCase, ...] = ()
     problem: str = ""
 
     def count(self, state: str) -> int:
@@ -76,5 +76,5 @@ class Report:
     version: str
     comparison: Comparison | None = None
     diffs: Mapping[str, Diff] = field(default_factory=dict)
-    tests: tuple[TestFile, ...] = ()
+    tests: tuple[JUnitFile, ...] = ()
     coverage: Coverage | None = None

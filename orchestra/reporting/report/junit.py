@@ -9,7 +9,7 @@ import re
 from itertools import groupby
 
 from orchestra.model.text import clean
-from orchestra.reporting.report.contents import Report, TestCase, TestFile
+from orchestra.reporting.report.contents import JUnitCase, JUnitFile, Report
 from orchestra.reporting.report.markup import Markup, element
 from orchestra.reporting.story import TaskStory
 from orchestra.reporting.words import log_lines
@@ -64,7 +64,7 @@ def _task(task: TaskStory) -> Markup:
     return element("testcase", found, classname="orchestra", name=name, time=seconds)
 
 
-def _suites(file: TestFile) -> list[Markup]:
+def _suites(file: JUnitFile) -> list[Markup]:
     if file.problem:
         about = element("error", message=file.problem, type="unreadable")
         case = element("testcase", about, classname=clean(file.path), name="read", time="0.000")
@@ -78,7 +78,7 @@ def _suites(file: TestFile) -> list[Markup]:
     ]
 
 
-def _suite(file: TestFile, name: str, cases: list[TestCase]) -> Markup:
+def _suite(file: JUnitFile, name: str, cases: list[JUnitCase]) -> Markup:
     counted = {state: sum(case.state == state for case in cases) for state in ("failed", "error", "skipped")}
     properties = element(
         "properties",
@@ -98,7 +98,7 @@ def _suite(file: TestFile, name: str, cases: list[TestCase]) -> Markup:
     )
 
 
-def _case(case: TestCase) -> Markup:
+def _case(case: JUnitCase) -> Markup:
     inner: Markup | None = None
     if case.state in ("failed", "error"):
         words = clean(case.words, newlines=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from xml.parsers import expat
 
-from orchestra.reporting.report.contents import TestCase, TestFile
+from orchestra.reporting.report.contents import JUnitCase, JUnitFile
 
 DEPTH = 64
 CASES = 20_000
@@ -26,7 +26,7 @@ class _OtherError(Exception):
     """It is XML, and no JUnit."""
 
 
-def read_junit(task: str, path: str, content: bytes) -> TestFile | None:
+def read_junit(task: str, path: str, content: bytes) -> JUnitFile | None:
     """The tests of a JUnit file; None where it is another kind of XML. What cannot be read says so in `problem`."""
     reader = _Reader()
     # Without an encoding of its own: expat goes by the declaration, and refuses what it does not know.
@@ -42,8 +42,8 @@ def read_junit(task: str, path: str, content: bytes) -> TestFile | None:
     except _OtherError:
         return None
     except (_RefusedError, expat.ExpatError, ValueError) as error:
-        return TestFile(task, path, tuple(reader.cases), f"cannot be read: {error}")
-    return TestFile(task, path, tuple(reader.cases))
+        return JUnitFile(task, path, tuple(reader.cases), f"cannot be read: {error}")
+    return JUnitFile(task, path, tuple(reader.cases))
 
 
 def _refuse(*about: object) -> None:
@@ -54,7 +54,7 @@ class _Reader:
     """Takes the events of the parser."""
 
     def __init__(self) -> None:
-        self.cases: list[TestCase] = []
+        self.cases: list[JUnitCase] = []
         self._open: list[str] = []
         self._suites: list[str] = []
         self._case: dict[str, str] | None = None
@@ -101,7 +101,7 @@ class _Reader:
             if self._message and not words.startswith(self._message):
                 words = f"{self._message}\n{words}".strip("\n")
             self.cases.append(
-                TestCase(
+                JUnitCase(
                     (self._suites[-1] if self._suites else "")[:WORDS],
                     case.get("classname", "")[:WORDS],
                     case.get("name", "")[:WORDS],

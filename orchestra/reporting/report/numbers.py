@@ -22,7 +22,7 @@ def loads(story: Story) -> tuple[Load, ...]:
     """How many attempts run and wait, at each moment at which that changes; the last one is the end of all."""
     changes: list[tuple[float, int, int]] = []
     for attempt in story.attempts:
-        queued = max(story.start, attempt.queued_at)
+        queued = min(attempt.start, max(story.start, attempt.queued_at))
         changes += ((queued, 0, 1), (attempt.start, 1, -1), (attempt.end, -1, 0))
     running = waiting = 0
     found: list[Load] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestra.model.text import count, duration
-from orchestra.reporting.report.contents import Coverage, TestFile
+from orchestra.reporting.report.contents import Coverage, JUnitFile
 from orchestra.reporting.report.markup import Content, element
 from orchestra.reporting.report.tables import table
 from orchestra.reporting.words import log_lines, one_line, path_words
@@ -19,7 +19,7 @@ WORDS = 30
 STATES = ("passed", "failed", "error", "skipped")
 
 
-def tests_part(files: Sequence[TestFile]) -> Content:
+def tests_part(files: Sequence[JUnitFile]) -> Content:
     """The JUnit files of all tasks: how many tests ended how, and those that failed."""
     rows = [
         (

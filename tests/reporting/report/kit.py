@@ -14,9 +14,9 @@ from orchestra.reporting.report.contents import (
     Coverage,
     Covered,
     Diff,
+    JUnitCase,
+    JUnitFile,
     Report,
-    TestCase,
-    TestFile,
 )
 from orchestra.reporting.report.numbers import compare
 from orchestra.reporting.story import Story
@@ -61,16 +61,16 @@ def report_of(story: Story, foreign: str = HOSTILE) -> Report:
             )
         },
         tests=(
-            TestFile(
+            JUnitFile(
                 first,
                 "junit.xml",
                 (
-                    TestCase("suite", "a.B", foreign, 0.5, "failed", foreign),
-                    TestCase("suite", "a.B", "good", 0.5, "passed"),
-                    TestCase("other", foreign, "skipped", 0.5, "skipped", foreign),
+                    JUnitCase("suite", "a.B", foreign, 0.5, "failed", foreign),
+                    JUnitCase("suite", "a.B", "good", 0.5, "passed"),
+                    JUnitCase("other", foreign, "skipped", 0.5, "skipped", foreign),
                 ),
             ),
-            TestFile(first, foreign, problem=f"cannot be read: {foreign}"),
+            JUnitFile(first, foreign, problem=f"cannot be read: {foreign}"),
         ),
         coverage=Coverage((Covered(foreign, 10, 7), Covered("b.py", 0, 0)), foreign),
     )
