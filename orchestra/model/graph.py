@@ -75,11 +75,12 @@ class Graph:
 
     def direct(self, name: str) -> tuple[Edge, ...]:
         """The edges that end at the task and follow from no others; all of its needs."""
-        before = self._before[self._ranks[name]]
+        before, needs = self._before[self._ranks[name]], self.tasks[name].needs
         return tuple(
             edge
             for edge in self._incoming[name]
-            if edge.kind is EdgeKind.NEED or not self._after[self._ranks[edge.first]] & before
+            if edge.kind is EdgeKind.NEED
+            or (edge.first not in needs and not self._after[self._ranks[edge.first]] & before)
         )
 
     def tail(self, name: str) -> int:

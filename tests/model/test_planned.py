@@ -40,6 +40,7 @@ def test_direct_edges_order_the_same_and_none_of_them_follows_from_others(graph:
     assert reached({(edge.first, edge.then) for edge in direct}) == reached(set(every))
     needs = {edge for edge in graph.edges if edge.kind is EdgeKind.NEED}  # type: ignore[attr-defined]
     assert needs <= set(direct)
+    assert len({(edge.first, edge.then) for edge in direct}) == len(direct)
     for edge in direct:
         if edge.kind is not EdgeKind.NEED:
             others = every - {(edge.first, edge.then)}
