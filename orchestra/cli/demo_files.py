@@ -74,7 +74,7 @@ import unittest
 from shop.price import with_tax
 
 
-class PriceTest(unittest.JUnitCase):
+class PriceTest(unittest.TestCase):
     def test_with_tax(self) -> None:
         self.assertEqual(with_tax(1000, 19), 1190)
         self.assertEqual(with_tax(101, 10), 111)
@@ -105,7 +105,7 @@ import unittest
 from shop.price import discounted
 
 
-class DiscountTest(unittest.JUnitCase):
+class DiscountTest(unittest.TestCase):
     def test_discounted(self) -> None:
         self.assertEqual(discounted(1000, 15), 850)
 ''')
@@ -142,7 +142,7 @@ import unittest
 from shop.receipt import receipt
 
 
-class ReceiptTest(unittest.JUnitCase):
+class ReceiptTest(unittest.TestCase):
     def test_receipt(self) -> None:
         self.assertEqual(receipt({"tea": 1000}, 15), "tea: 8.50\\\\n")
 ''')
@@ -174,7 +174,7 @@ import unittest
 from shop.text import slug
 
 
-class SlugTest(unittest.JUnitCase):
+class SlugTest(unittest.TestCase):
     def test_slug(self) -> None:
         self.assertEqual(slug("Green  Tea"), "green-tea")
 ''')
@@ -206,7 +206,7 @@ import unittest
 from shop.text import initials
 
 
-class InitialsTest(unittest.JUnitCase):
+class InitialsTest(unittest.TestCase):
     def test_initials(self) -> None:
         self.assertEqual(initials("green tea"), "GT")
 ''')
