@@ -69,7 +69,7 @@ def _debounce(context: click.Context, parameter: click.Parameter, value: str) ->
     "--poll", is_flag=True, help="Look again and again, where the system gives no notice of changes."
 )
 @click.option(
-    "--ui", type=click.Choice(["auto", "plain", "none"]), default="auto", help="How to show progress."
+    "--ui", type=click.Choice(["auto", "live", "plain", "none"]), default="auto", help="How to show progress."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one a line.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only problems and summaries.")
@@ -133,7 +133,17 @@ def command(
         jobs,
         None,
     )
-    display = Display(as_json=as_json, silent=ui == "none", verbosity=-1 if quiet else int(verbose))
+    display = Display(
+        as_json=as_json,
+        silent=ui == "none",
+        verbosity=-1 if quiet else int(verbose),
+        live=project if ui == "live" or (ui == "auto" and not quiet) else None,
+    )
+
+    def show() -> None:
+        display.clear()
+        _show(here, file, targets, to_stderr=as_json)
+
     keys = Keys(sys.stdin.fileno()) if os.isatty(sys.stdin.fileno()) else None
     told = _Told(display, keys=keys is not None)
     builder = Builder("orchestra.cli.watch_worker:main")
@@ -147,10 +157,12 @@ def command(
         told.tell,
         display.warn,
         told.listeners,
-        lambda: _show(here, file, targets, to_stderr=as_json),
+        show,
         lambda: click.echo(KEYS, err=as_json),
         keys,
         sys.stdout.fileno(),
+        lambda: display.pulse,
+        display.close,
     )
     return session.run()
 
@@ -159,7 +171,6 @@ class _Told:
     """Who is told what happens, in the watch and in its builds."""
 
     def __init__(self, display: Display, *, keys: bool) -> None:
-        from orchestra.reporting.output import Output
         from orchestra.reporting.watch_lines import WatchLines
 
         self._display = display
@@ -168,10 +179,9 @@ class _Told:
 
             self._own: Listener = JsonLines(sys.stdout, display.not_written)
         else:
-            self._output = Output(sys.stdout, display.not_written)
             verbosity = -1 if display.silent else display.verbosity
             self._own = WatchLines(
-                self._output.write,
+                display.write,
                 color=display.color,
                 verbosity=verbosity,
                 keys=keys and sys.stdout.isatty(),
@@ -185,7 +195,7 @@ class _Told:
         """Who hears of a build with this manifest."""
         found, summary = self._display.listeners(manifest)
         if not self._display.as_json:
-            found.append(_Summary(summary, self._output.write))
+            found.append(_Summary(summary, self._display.write))
         return found
 
 

@@ -20,7 +20,7 @@ from orchestra.model.events import (
     Event,
     TaskLanded,
 )
-from orchestra.model.ports import Clock, Listener
+from orchestra.model.ports import Clock, Listener, Pulse
 from orchestra.model.tasks import Manifest
 from orchestra.model.watch_events import (
     ChangeSeen,
@@ -102,11 +102,14 @@ class Session:
         help_: Callable[[], None],
         keys: Keys | None,
         output: int | None,
+        pulse: Callable[[], Pulse | None] = lambda: None,
+        done: Callable[[], None] = lambda: None,
     ) -> None:
         """`tell` takes the watch's own events, `warn` what there is to say beside them; `listeners` gives those of a
         build with that manifest; `show` is for the key that asks how things stand, `help_` for
         the one that asks for the keys. `output` is the descriptor whose
-        reader's departure ends the watch.
+        reader's departure ends the watch; `pulse` gives whoever wants to be called while the watch waits,
+        and `done` is called when a build is over, however it ended.
         """
         self._wishes = wishes
         self._looker = looker
@@ -119,6 +122,7 @@ class Session:
         self._help = help_
         self._keys = keys
         self._output = output
+        self._pulse, self._done = pulse, done
         self._machine = Machine(debounce=wishes.debounce, on_busy=wishes.on_busy, now=clock.monotonic())
         self._selector = selectors.DefaultSelector()
         self._observer = Observer(polling=wishes.polling)
@@ -159,6 +163,7 @@ class Session:
                     self._turn()
                 self._tell(WatchStopped(self._now(), "", self._builds, self._usd))
             finally:
+                self._done()
                 if self._keys is not None:
                     self._keys.give_back()
                 self._builder.close()
@@ -170,7 +175,10 @@ class Session:
         self._do(self._machine.awake(self._clock.monotonic()))
         if self._over:
             return
-        until = min(self._observer.beat_at, self._machine.wakes_at or inf)
+        pulse = self._pulse()
+        until = min(
+            self._observer.beat_at, self._machine.wakes_at or inf, inf if pulse is None else pulse.due
+        )
         wait = None if until == inf else max(0.0, until - self._clock.monotonic())
         if self._keys is not None and not self._keys.taken:
             # Nothing tells a process in the background that it has come to the front.
@@ -180,6 +188,8 @@ class Session:
             key.data()
         if self._clock.monotonic() >= self._observer.beat_at:
             self._observer.beat()
+        if pulse is not None and self._clock.monotonic() >= pulse.due:
+            pulse.beat()
 
     def _rung(self) -> None:
         self._do(self._machine.disturbed(self._observer.heard()))
@@ -308,6 +318,7 @@ class Session:
         self._selector.unregister(self._reading)
         self._reading = None
         status = self._builder.finish()
+        self._done()
         if not self._concluded and not self._machine.leaving and status not in (ExitStatus.INTERRUPTED, -2):
             how = f"ended with status {status}" if status >= 0 else f"was killed by signal {-status}"
             trouble = Trouble(

@@ -177,8 +177,9 @@ def test_ctrl_c_ends_the_build_first(scratch: Scratch) -> None:
     waits(scratch, "slow")
     scratch.commit()
     with Terminal(scratch) as terminal:
-        terminal.sees("start     slow")
+        terminal.sees("slow  running")
         terminal.press("\x03")
+        terminal.sees("stopping  what runs is given")
         assert terminal.ends() == 130
         assert terminal.given_back
         assert "interrupted" in terminal.text
