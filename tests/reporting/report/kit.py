@@ -24,7 +24,7 @@ from orchestra.reporting.telling import story_of
 from tests.reporting.samples import histories, unhurried
 from tests.reporting.stories import STORY
 
-SOME = settings(unhurried, max_examples=40)
+SOME = settings(unhurried, max_examples=25)
 """Each example is a whole page."""
 
 HOSTILE = "<script>alert(1)</script>\"'&`|@everyone ](http://x) \x1b[31m\x00\udc80"
