@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from orchestra.cli.build import Display, jobs_option
+from orchestra.cli.build import BuildRequest, Display, jobs_option
 from orchestra.cli.clock import SystemClock
 from orchestra.cli.options import Project, Settings, amount, common_options
-from orchestra.model.errors import OrchestraError
+from orchestra.cli.terminal import can_ask
+from orchestra.model.errors import ExitStatus, OrchestraError
 from orchestra.model.events import BuildFinished, Event
 from orchestra.model.ports import Listener
 from orchestra.model.tasks import Manifest
@@ -68,6 +69,7 @@ def _debounce(context: click.Context, parameter: click.Parameter, value: str) ->
 @click.option(
     "--poll", is_flag=True, help="Look again and again, where the system gives no notice of changes."
 )
+@click.option("--yes", is_flag=True, help="Ask nothing.")
 @click.option(
     "--ui", type=click.Choice(["auto", "live", "plain", "none"]), default="auto", help="How to show progress."
 )
@@ -88,6 +90,7 @@ def command(
     on_busy: str,
     debounce: float,
     poll: bool,
+    yes: bool,
     ui: str,
     as_json: bool,
     quiet: bool,
@@ -140,6 +143,13 @@ def command(
         live=project if ui == "live" or (ui == "auto" and not quiet) else None,
     )
 
+    if (
+        not yes
+        and not as_json
+        and not _agreed(project, BuildRequest(targets, jobs, wait=True, budget=budget), display)
+    ):
+        return ExitStatus.INTERRUPTED
+
     def show() -> None:
         display.clear()
         _show(here, file, targets, to_stderr=as_json)
@@ -165,6 +175,18 @@ def command(
         display.close,
     )
     return session.run()
+
+
+def _agreed(project: Project, request: BuildRequest, display: Display) -> bool:
+    """Whether the person lets the first build begin, where there is a question: see `orchestra.cli.asking`."""
+    if not can_ask():
+        return True
+    from orchestra.cli.asking import Answer, ask
+
+    with suppress(OrchestraError):
+        # What keeps a build from beginning is told by the watch, which waits until it is mended.
+        return ask(project, request, display.close) is not Answer.NO
+    return True
 
 
 class _Told:

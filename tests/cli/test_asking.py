@@ -167,3 +167,17 @@ def test_adopt_says_what_it_means_and_asks(paid: Scratch) -> None:
     assert said(paid, "build", "--adopt", answer="n\n")[0] == 130, "it is asked each time"
     assert unasked(paid, "build", "--adopt", "--yes")[0] == 0
     assert paid.orchestra("status", "--exit-code").status == 0
+
+
+def test_a_watch_asks_before_its_first_build(paid: Scratch) -> None:
+    before, cache = paid.everything(), str(paid.root / ".git" / "orchestra" / "cache")
+    status, shown = said(paid, "watch", answer="n\n")
+    assert status == 130 and "costly  claude (claude-code, sonnet)" in shown
+    assert paid.everything() == before and traces(paid) - {cache} == set()
+    with Terminal(paid, "watch", "--ui", "plain") as terminal:
+        terminal.until("[Y/n]")
+        terminal.type("\n")
+        terminal.until("waiting   for changes")
+        terminal.type("q")
+        assert terminal.ended() == 0
+    assert paid.read("made.txt") == "made\n"
