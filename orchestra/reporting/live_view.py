@@ -74,11 +74,6 @@ def view(progress: Progress, now: float, look: Look, reading: Reading | None = N
     return tuple(_fitted(line, look) for line in (*lines, *totals))
 
 
-def first(words: str, look: Look) -> tuple[str, ...]:
-    """The line that stands there before anything is known of the build."""
-    return (_fitted(((words, Style.DIM),), look),) if look.width > 0 and look.height > 0 else ()
-
-
 # --- what runs -----------------------------------------------------------------------------------------------
 
 
