@@ -137,7 +137,7 @@ def at_terminal(measure: Callable[[int], float]) -> float:
     """Measure with a pseudo-terminal that somebody reads."""
     master, slave = pty.openpty()
     subprocess.run(["stty", "rows", str(HEIGHT), "cols", str(WIDTH)], stdin=slave, check=True)
-    reader = subprocess.Popen(["cat"], stdin=master, stdout=subprocess.DEVNULL)
+    reader = subprocess.Popen(["cat"], stdin=master, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     os.close(master)
     try:
         return measure(slave)
