@@ -63,10 +63,10 @@ def _runs(text: str) -> list[str]:
 def _head(story: Story) -> str:
     sequential = sum(attempt.seconds for attempt in story.attempts)
     facts = [duration(story.seconds)]
-    if story.attempts and story.seconds > 0:
-        facts.append(
-            f"{count(len(story.attempts), 'attempt')}, {sequential / story.seconds:.1f} times as fast as one by one"
-        )
+    if story.attempts:
+        facts.append(count(len(story.attempts), "attempt"))
+    if story.seconds > 0 and sequential > 1.05 * story.seconds:
+        facts.append(f"{sequential / story.seconds:.1f} times as fast as one after the other")
     if story.usd is not None:
         facts.append(money(story.usd))
     if story.tokens is not None:

@@ -12,9 +12,9 @@ from orchestra.reporting.report.contents import JUnitFile
 from orchestra.reporting.report.junit_reading import CASES, DEPTH, WORDS, read_junit
 
 
-def read(text: str | bytes) -> JUnitFile | None:
+def read(text: str | bytes, name: str = "junit.xml") -> JUnitFile | None:
     """The tests of a document."""
-    return read_junit("task", "junit.xml", text if isinstance(text, bytes) else text.encode())
+    return read_junit("task", name, text if isinstance(text, bytes) else text.encode())
 
 
 WHOLE = """<?xml version="1.0" encoding="utf-8"?>
@@ -43,6 +43,12 @@ def test_states_words_and_times() -> None:
 def test_other_xml_is_no_test_report() -> None:
     assert read("<coverage line-rate='1'><packages/></coverage>") is None
     assert read("<a><testsuite/></a>") is None
+    # Nor is what is no XML at all, unless its name says that it was to be one.
+    assert read("", "notes.xml") is None and read("text", "notes.xml") is None
+    empty = read("", "out/JUnit.xml")
+    assert empty is not None and empty.problem == "cannot be read: no element found: line 1, column 0"
+    torn = read("<testsuite>", "notes.xml")
+    assert torn is not None and torn.problem
 
 
 BOMB = (
