@@ -162,6 +162,8 @@ def _logs(at: Grounds, refs: Iterable[Item]) -> Iterator[Item]:
         used = max(map(_time, inside))
         needed = "the log of a kept rejection" if folder.name in rejected else ""
         yield Item(Kind.LOGS, str(folder), used, usage(folder), needed=needed)
+    for page in filter(_is_plain, _listed(at.repository.state_folder / "reports")):
+        yield Item(Kind.LOGS, str(page), _time(page), usage(page))
 
 
 def _cache(at: Grounds, now: float) -> Iterator[Item]:

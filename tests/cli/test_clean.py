@@ -252,3 +252,12 @@ def test_where_nothing_was_committed_there_is_nothing(scratch: Scratch) -> None:
     other = Scratch(scratch.home, "unborn")
     called = other.orchestra("clean", "--all", "--yes")
     assert called.status == 0 and called.stdout == "Nothing to clean.\n"
+
+
+def test_old_reports_go_with_the_logs(built: Scratch) -> None:
+    page = built.root / ".git" / "orchestra" / "reports" / "b.html"
+    page.parent.mkdir()
+    page.write_text("<html>")
+    assert looked(built, "logs", "--yes")["done"] and page.exists(), "it is young"
+    os.utime(page, (0, 0))
+    assert looked(built, "logs", "--yes")["done"] and not page.exists()
