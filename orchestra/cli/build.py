@@ -296,6 +296,7 @@ class Build:
             disk=project.manifest.limits.disk,
             unseen=not project.include_dirty,
             tip=order.tip,
+            manifest=project.manifest.source,
         )
         tasks = [project.graph.task(name) for name in order.selected]
         return Engine(

@@ -26,7 +26,7 @@ class Preflight:
     lie, `prompts` the patterns that find prompts; `notice` takes a message and a hint for the person; `disk` are the
     bytes that must be free where slots and logs are written; `unseen` tells whether uncommitted changes, which tasks
     do not see, are to be named. `tip` is the commit with which the build begins, None where the files of `context`
-    are not to be looked for in it.
+    are not to be looked for in it. `manifest` is the manifest's path, None where there is none.
     """
 
     workshop: Workshop
@@ -37,6 +37,7 @@ class Preflight:
     disk: int = Limits().disk
     unseen: bool = True
     tip: str | None = None
+    manifest: str | None = None
 
     def check(self, tasks: Iterable[Task]) -> None:
         """Raise OrchestraError where the build of these tasks may not begin."""
@@ -105,6 +106,9 @@ class Preflight:
         read = {task.prompt.path for task in tasks if task.prompt is not None} | {
             task.place.file for task in tasks
         }
+        if self.manifest is not None:
+            # No task names it as its place where all tasks come from prompts alone.
+            read.add(self.manifest)
         prompts = PatternSet.of(self.prompts)
         changed = tuple(path for path in changed if path not in read and not prompts.matches(path))
         seen = [path for path in changed if unknown or patterns.matches(path)]

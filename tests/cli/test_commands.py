@@ -364,6 +364,8 @@ def test_a_missing_program_is_the_environment_s_fault(scratch: Scratch) -> None:
 def test_uncommitted_prompts_are_seen_and_other_changes_are_named(scratch: Scratch) -> None:
     scratch.prompt("one", "cat README.md > copy.txt")
     scratch.write("README.md", "being edited\n")
+    # The manifest is read from the disk, too, and here no task has its place in it.
+    scratch.write("orchestra.yaml", "version: 1\ndefaults: {agent: script}\n")
     called = scratch.orchestra("build")
     assert called.status == 0
     assert "not seen by tasks, because not committed: README.md (hint" in called.stdout
