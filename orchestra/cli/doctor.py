@@ -85,7 +85,7 @@ def _agents(manifest: Manifest | None) -> Iterator[Finding]:
     if unnamed:
         found = default_agent()
         if found is None:
-            message = f"no coding agent is installed; without one named: {count(len(unnamed), 'task')}"
+            message = f"no coding agent is installed, and no agent is named by {count(len(unnamed), 'task')}"
             yield Finding(
                 "agents",
                 Level.PROBLEM,

@@ -105,7 +105,7 @@ PROBLEMS: dict[str, tuple[Callable[[Scratch], None], str, str, str]] = {
     "no agent": (
         no_agent_at_all,
         "agents",
-        "no coding agent is installed; without one named: 1 task",
+        "no coding agent is installed, and no agent is named by 1 task",
         "defaults",
     ),
     "disk": (no_room, "disk", "are free at", "make room"),
