@@ -205,6 +205,7 @@ def _no_prompt(key: str, choices: list[Found], by_name: Mapping[str, Found]) -> 
     hint = "write `prompt: PATH` for an agent or `run: COMMAND`"
     if meant:
         hint += f", or name it `{show(meant)}` like the prompt `{show(by_name[meant].path)}`"
+    hint += ", or take the entry out"
     message = f"`{show(key)}` has neither `prompt` nor `run`, and no prompt bears its name"
     return Problem(message, path, True, hint)
 

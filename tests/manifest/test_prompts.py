@@ -270,7 +270,8 @@ def test_a_name_that_no_prompt_bears(tmp_path: Path) -> None:
     error = refusal(tmp_path, "tasks: {fix-praser: {priority: 1}}", {"prompts/fix-parser.md": "Do it."})
     message = "`fix-praser` has neither `prompt` nor `run`, and no prompt bears its name"
     assert str(error) == f"orchestra.yaml:2:9: {message}"
-    assert "name it `fix-parser` like the prompt `prompts/fix-parser.md`" in (error.hint or "")
+    hint = error.hint or ""
+    assert "name it `fix-parser` like the prompt `prompts/fix-parser.md`, or take the entry out" in hint
 
 
 def test_a_prompt_that_would_be_a_second_task_of_an_entrys_name(tmp_path: Path) -> None:
