@@ -173,7 +173,7 @@ class Branch:
         if self._target.snapshot:
             return "it holds your uncommitted changes too", ()
         if self._target.branch is None:
-            return "HEAD is detached", ()
+            return "no branch is checked out", ()
         if not self._target.advance:
             return "asked not to advance", ()
         if self._given_up:

@@ -261,7 +261,7 @@ def test_a_detached_head_stays_and_the_next_build_on_it_goes_on() -> None:
     world = two()
     here = world.main
     built = world.build("a", detached=here)
-    assert built.finished.ok and built.of(BranchBehind)[0].why == "HEAD is detached"
+    assert built.finished.ok and built.of(BranchBehind)[0].why == "no branch is checked out"
     assert world.main == here
     assert world.build("a", detached=here).ran == []
     # The person follows to what was parked: nothing is stale there either, and nothing is left to clean up.
