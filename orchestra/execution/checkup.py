@@ -134,7 +134,7 @@ def look_at_builds(repository: Repository, lock: Path) -> Iterator[Finding]:
             kinds[kind] = kinds.get(kind, 0) + 1
     total = sum(kinds.values())
     if total:
-        told = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
+        told = ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items()))
         level = Level.NOTE if total > MANY_REFS else Level.OK
         yield Finding(
             "builds", level, f"kept under refs/orchestra: {told}", "orchestra clean drops what is old"
