@@ -283,8 +283,9 @@ def _triggers(decision: Decision, task: Task) -> Iterator[str]:
     """What would make a fresh task stale, from the parts that its key has."""
     yield f"its {' or '.join(one_line(part) for part in sorted(decision.parts.definition))} changes"
     if task.claims.read:
-        reads = "any file" if task.claims.read == (EVERYTHING,) else f"a file of {listing(task.claims.read)}"
-        yield f"{reads} changes" + (" that it does not write itself" if task.claims.writable else "")
+        read = task.claims.read
+        reads = "any file changes" if read == (EVERYTHING,) else f"what it reads changes ({listing(read)})"
+        yield reads + (", but for what it writes itself" if task.claims.writable else "")
     if task.needs:
         yield f"what {listing(task.needs)} landed changes"
     if not task.claims.is_check:
