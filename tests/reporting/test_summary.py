@@ -359,5 +359,7 @@ def test_a_build_that_broke_off_tells_what_landed_until_then_and_nothing_where_i
 def test_any_events_give_a_clean_summary(events: list[Event], color: bool, remedies: dict[str, str]) -> None:
     text = summary(*events, remedies=remedies, color=color)
     assert raw_characters(text, color) == []
-    ends = [type(event) for event in events if isinstance(event, BuildStarted | BuildFinished)]
-    assert bool(text) == (ends[-1:] == [BuildFinished])
+    ends = [event for event in events if isinstance(event, BuildStarted | BuildFinished)]
+    last = ends[-1] if ends else None
+    # Of a build that could not begin the error tells all.
+    assert bool(text) == (isinstance(last, BuildFinished) and (not last.error or last.ran > 0))
