@@ -140,4 +140,5 @@ def _next_steps(root: Path) -> list[str]:
         )
     steps.append("orchestra plan      what would run, and what waits for what")
     steps.append("orchestra build     run it")
+    steps.append("git commit          manifest and prompts: other clones build what is committed")
     return steps

@@ -31,6 +31,7 @@ def test_it_writes_what_the_repository_suggests_and_a_build_follows_it(scratch: 
     assert called.status == 0, called.stderr
     assert "verify: make test    (guessed from the target `test` of Makefile)" in called.stdout
     assert "1 found in prompts/" in called.stdout
+    assert "git commit          manifest and prompts" in called.stdout
     scratch.commit()
     built = scratch.orchestra("build")
     assert built.status == 0, built.stdout + built.stderr
