@@ -110,7 +110,9 @@ def test_colour_changes_nothing_but_colour() -> None:
 def test_what_would_make_a_task_run_follows_its_parts() -> None:
     decision = replace(DECISIONS["gamma"], state=State.FRESH, reasons=())
     text = explain_text("gamma", {**DECISIONS, "gamma": decision}, AT)
-    assert "it runs again when what it reads changes (src/**, lib.py), but for what it writes itself\n" in text
+    assert (
+        "it runs again when what it reads changes (src/**, lib.py), but for what it writes itself\n" in text
+    )
     assert "it runs again when what alpha landed changes\n" in text
     assert "on_drift" not in text
     rerun = build_graph((ALPHA, WRITER, replace(GAMMA, on_drift="rerun")))

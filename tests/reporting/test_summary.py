@@ -328,7 +328,9 @@ def test_several_moves_of_the_branch_are_one() -> None:
 def test_a_branch_that_moved_after_all_is_not_behind() -> None:
     behind = BranchBehind(T, B, None, "orchestra/build-b1", C1, "no branch is checked out", "git merge x")
     landed = finish({"a": Final.LANDED}, ran=1)
-    assert "not advanced  a detached HEAD: no branch is checked out; 1a2b3c4 is on" in summary(START, behind, landed)
+    assert "not advanced  a detached HEAD: no branch is checked out; 1a2b3c4 is on" in summary(
+        START, behind, landed
+    )
     advanced = BranchAdvanced(T, B, "main", C0, C1)
     assert "not advanced" not in summary(START, behind, advanced, landed)
 
