@@ -33,6 +33,11 @@ class PlannedTask:
     exclusive: bool
     inferred: tuple[str, ...]
 
+    @property
+    def is_check(self) -> bool:
+        """Whether the task declares that it writes nothing."""
+        return self.write == () and not self.shared and not self.exclusive
+
 
 MOST = 100
 """How many patterns of one kind are told of one task."""

@@ -18,6 +18,7 @@ from orchestra.model.events import (
     BranchAdvanced,
     BranchBehind,
     BuildFinished,
+    BuildPlanned,
     BuildStarted,
     Event,
     LimitChanged,
@@ -90,6 +91,7 @@ class PlainLines:
         self._width = 0
         self._seconds: dict[str, float] = {}
         self._fresh: set[str] = set()
+        self._checks: frozenset[str] = frozenset()
         self._limits: dict[tuple[str, ...], LimitChanged] = {}
 
     def notify(self, event: Event) -> None:
@@ -99,6 +101,8 @@ class PlainLines:
         match event:
             case BuildStarted():
                 self._started(event)
+            case BuildPlanned():
+                self._checks = frozenset(each.task for each in event.tasks if each.is_check)
             case BuildFinished():
                 self._seconds.clear()
             case Notice() | StopRequested() | BranchAdvanced() | BranchBehind():
@@ -182,7 +186,7 @@ class PlainLines:
                 self._task(VERBOSE, event, "ended", Style.DIM, event.task, words + detail)
 
     def _start_words(self, event: AttemptStarted) -> str:
-        words = reasons_words(event.reasons)
+        words = reasons_words(event.reasons, check=event.task in self._checks)
         if event.number > 1:
             words = f"attempt {event.number}" + (f": {words}" if words else "")
         if event.agent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC
 
 import pytest
@@ -26,6 +27,7 @@ from orchestra.model.events import (
 )
 from orchestra.model.freshness import Reason, ReasonKind, State
 from orchestra.model.outcomes import Final, Outcome
+from orchestra.model.planned import PlannedTask
 from orchestra.reporting.lines import PlainLines, agent_words, elapsed, header
 
 from .samples import WATCH, histories, kinds, raw_characters, unhurried
@@ -223,6 +225,17 @@ def test_more_reasons_than_fit_are_counted() -> None:
     reasons = tuple(Reason(ReasonKind.INPUT_CHANGED, f"f{n}", "0", "1") for n in range(6))
     text = read([START, began("alpha", 0, reasons=reasons)])
     assert "f0 changed, f1 changed, f2 changed and 3 more  (script)" in text
+
+
+def test_a_check_task_is_never_built_but_passes() -> None:
+    written: list[str] = []
+    lines = PlainLines(written.append, zone=UTC)
+    nothing = PlannedTask("suite", "suite", 0, (), (), ("**",), (), False, ())
+    for event in (BuildPlanned(T, B, (nothing, replace(nothing, task="alpha", write=None))), *STORY):
+        lines.notify(event)
+    text = "".join(written)
+    assert "start     suite    not passed as it is now  (script)\n" in text
+    assert "start     alpha    never built  (script)\n" in text
 
 
 def test_what_was_waited_for_is_told_when_asked() -> None:
