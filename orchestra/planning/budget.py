@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from math import ceil, isfinite
 
 from orchestra.model.outcomes import Usage
 from orchestra.model.tasks import Price
+from orchestra.planning.estimates import spread
 
 LEAST = 1e-4
 """Less of a budget than this is nothing: the smallest amount of USD that agents can be told."""
@@ -45,11 +45,8 @@ def expected(*pasts: Iterable[float | None]) -> float | None:
     """What an attempt may be expected to cost at most: of the first past that knows anything, what nine in ten of its
     attempts did not exceed (the 90th percentile, by nearest rank); None where none does.
     """
-    for past in pasts:
-        known = sorted(amount for amount in past if amount is not None and isfinite(amount))
-        if known:
-            return known[ceil(0.9 * len(known)) - 1]
-    return None
+    found = spread(*pasts)
+    return None if found is None else found.p90
 
 
 @dataclass(frozen=True, slots=True)
