@@ -52,8 +52,8 @@ def test_that_nothing_can_be_written_is_told_in_words(tmp_path: Path) -> None:
 def test_they_stand_among_the_builds() -> None:
     taken = RollbackRecord(0.0, "refs/heads/main", "o" * 40, "abc1234" + "0" * 33, ("a", "b"), (), True)
     own = RollbackRecord(60.0, "refs/heads/main", "o" * 40, "def5678" + "0" * 33, ("a",), ("1", "2"), False)
-    assert render_builds((), (taken, own), now=3600.0, zone=UTC) == (
-        f"BUILD     WHEN         {'OUTCOME':<70}TIME  SPEEDUP\n"
+    assert render_builds((), (own, taken), now=3600.0, zone=UTC) == (
+        f"BUILD     WHEN         {'OUTCOME':<70}TIME\n"
         "rollback  today 00:01  a and 2 commits of yours taken back by def5678 on main, not verified\n"
         "rollback  today 00:00  a, b taken back by abc1234 on main"
     )
