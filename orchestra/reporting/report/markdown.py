@@ -68,7 +68,7 @@ def _head(story: Story) -> str:
     if story.seconds > 0 and sequential > 1.05 * story.seconds:
         facts.append(f"{sequential / story.seconds:.1f} times as fast as one after the other")
     if story.usd is not None:
-        facts.append(money(story.usd))
+        facts.append(_money(story.usd))
     if story.tokens is not None:
         facts.append(f"{story.tokens:,} tokens")
     where = f"on {code(branch_words(story.branch))}" if story.branch else "on a detached HEAD"
@@ -81,6 +81,11 @@ def _head(story: Story) -> str:
         else ""
     )
     return f"## orchestra: {verdict(story)}{state}\n\n{what}  \n{' · '.join(facts)}{chain}"
+
+
+def _money(usd: float) -> str:
+    # `<$0.01` could begin a tag.
+    return money(usd).replace("<", "&lt;")
 
 
 def _notices(story: Story) -> list[str]:
@@ -98,7 +103,7 @@ def _tasks(story: Story) -> str:
         return f"{count(len(story.tasks), 'task')}, all fresh."
     rows = ["| task | outcome | time | cost | |", "| --- | --- | ---: | ---: | --- |"]
     for task in ordered[:ROWS]:
-        usd = money(task.usd) if task.usd is not None else ""
+        usd = _money(task.usd) if task.usd is not None else ""
         time = duration(task.seconds) if task.attempts else ""
         rows.append(f"| {code(task.name, 60)} | {_final(task)} | {time} | {usd} | {_what(task)} |")
     if len(ordered) > ROWS:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from orchestra.model.events import Event
+from orchestra.model.events import AttemptFinished, Event
+from orchestra.model.outcomes import Usage
 from orchestra.model.text import clean
 from orchestra.reporting.report.contents import Report
 from orchestra.reporting.report.form import form
@@ -18,6 +20,7 @@ from orchestra.reporting.report.junit import junit
 from orchestra.reporting.report.junit_reading import read_junit
 from orchestra.reporting.report.markdown import code, markdown
 from tests.reporting.samples import open_objects, raw_characters, schema, texts, undescribed, validator
+from tests.reporting.stories import STORY
 
 from .kit import HOSTILE, SOME, builds, report_of, told
 
@@ -116,6 +119,15 @@ def test_nothing_foreign_is_markup_in_markdown(events: list[Event]) -> None:
     assert "<" not in left and "@" not in left and "](" not in left and "script" not in left
     rows = [line for line in text.split("\n") if line.startswith("| ")]
     assert all(line.count("|") == 6 for line in rows)
+
+
+def test_little_money_is_no_markup() -> None:
+    cheap = [
+        replace(event, usage=Usage(usd=0.001 / 4)) if isinstance(event, AttemptFinished) else event
+        for event in STORY
+    ]
+    text = markdown(report_of(told(cheap)))
+    assert "&lt;$0.01" in text and "<" not in outside(text)
 
 
 def test_markdown_is_short_and_says_what_matters() -> None:
