@@ -29,7 +29,6 @@ from orchestra.history.migrations import MIGRATIONS, migrate
 DAY = 86_400
 NOW = 1_800_000_000.0
 OUTCOMES = ("success",) * 17 + ("no-change", "failed", "check-failed")
-BOUND_S = 1.0
 OLD = 4
 """Migrations before the sums."""
 
@@ -102,7 +101,7 @@ QUESTIONS: tuple[tuple[str, ...], ...] = (
 )
 
 
-def main() -> int:
+def main() -> None:
     """Fill, ask, print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -139,8 +138,7 @@ def main() -> int:
             )
         if options.keep:
             shutil.move(path, options.keep)
-    return int(options.quick and costs[QUESTIONS[0]] > BOUND_S)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
