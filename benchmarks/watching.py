@@ -74,8 +74,14 @@ class Watch:
         return sum(sum(each.cpu_times()[:2]) for each in every)
 
     def memory(self) -> int:
-        """Bytes that belong to the watch's own process alone."""
-        return int(psutil.Process(self.process.pid).memory_full_info().uss)
+        """Bytes that the watch's own process has written and still holds.
+
+        Of the rest, the pages of programs and libraries, it depends on who else runs whether they are its own.
+        """
+        process = psutil.Process(self.process.pid)
+        if psutil.LINUX:
+            return int(sum(each.private_dirty + each.swap for each in process.memory_maps()))
+        return int(process.memory_full_info().uss)
 
 
 def git(root: Path, *argv: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 from dataclasses import replace
@@ -18,6 +19,7 @@ from orchestra.model.graph import build_graph
 from orchestra.model.outcomes import Outcome
 from orchestra.model.tasks import Claims, Limits, Manifest, Prompt, Task
 from orchestra.reporting.watch_lines import WatchLines
+from orchestra.watching.builder import Builder, WorkOrder
 from orchestra.watching.failures import Failures, not_again
 from orchestra.watching.places import Sources, places, waiting_for
 from orchestra.watching.versions import Difference, Numbers, Sight, difference, is_own
@@ -297,3 +299,27 @@ def test_whatever_is_told_is_whole_lines_without_foreign_control(
     text = "".join(written)
     assert text == "" or text.endswith("\n")
     assert not raw_characters(text, color)
+
+
+# --- builds in processes of their own ------------------------------------------------------------------------
+
+
+def test_a_build_that_is_over_leaves_nothing_in_the_watch() -> None:
+    order = WorkOrder("/", None, None, None, True, False, Manifest((task("a"),), {}), (), None, None)
+    builder = Builder("tests.watching.answering:main")
+    # Nothing is collected by chance.
+    gc.disable()
+    try:
+        builder.start(order)
+        answers: list[Any] = []
+        over = False
+        while not over:
+            found, over = builder.read()
+            answers += found
+        before = gc.get_stats()[2]["collections"]
+        assert builder.finish() == 0 and answers == [order]
+        # Only a full collection gives back the tuples that CPython keeps for later.
+        assert gc.get_stats()[2]["collections"] == before + 1
+    finally:
+        gc.enable()
+        builder.close()
