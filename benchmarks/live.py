@@ -1,4 +1,4 @@
-"""What live progress costs: CPU while many attempts run, and the time until the first line stands on the terminal.
+"""What live progress costs: CPU while many attempts run, and the time until the first line is there.
 
     python -m benchmarks.live [--quick]
 
@@ -165,6 +165,19 @@ def first_line(argv: list[str], cwd: Path, env: dict[str, str]) -> float:
     return took
 
 
+def first_piped_line(argv: list[str], cwd: Path, env: dict[str, str]) -> float:
+    """Seconds from the start of a command until it has written something to a pipe."""
+    began = time.perf_counter()
+    with subprocess.Popen(
+        argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        select.select([process.stdout], [], [])
+        took = time.perf_counter() - began
+        process.communicate()
+    return took
+
+
 def _drained(fd: int) -> None:
     try:
         while os.read(fd, 65536):
@@ -210,6 +223,7 @@ def main() -> None:
             ("python -c pass", partial(ended, [sys.executable, "-c", "pass"], env)),
             ("import click", partial(ended, [sys.executable, "-c", "import click"], env)),
             ("first line", partial(first_line, build, project, env)),
+            ("in a pipe", partial(first_piped_line, build, project, env)),
         )
         for name, each in measured:
             taken = [each() for _ in range(runs)]

@@ -58,10 +58,15 @@ class Display:
 
     @contextmanager
     def shown(self, words: str) -> Iterator[None]:
-        """Show what is being done, before anything is known of the build, and leave the terminal in order."""
+        """Show what is being done, before anything is known of the build, and leave the terminal in order.
+
+        Where nothing is drawn it is a line like the others: a log begins at once, too.
+        """
         try:
             if self._terminal is not None:
                 self._terminal.open(words)
+            elif not (self.as_json or self.silent or self.verbosity < 0):
+                self._output.write(f"{words}\n")
             yield
         finally:
             self.close()

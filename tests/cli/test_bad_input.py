@@ -104,7 +104,7 @@ def told_well(called: Called) -> None:
     assert sum(line.startswith("error: ") for line in lines) == 1, called.stderr
     assert sum(line.startswith("hint: ") for line in lines) == 1, called.stderr
     # What is to be built is said before a look at the machine, which may take its time.
-    assert re.fullmatch(r"(building [^\n]*\n)?", called.stdout)
+    assert re.fullmatch(r"(reading the project\.\.\.\n(building [^\n]*\n)?)?", called.stdout)
     assert "Traceback" not in called.stderr
     assert len(called.stderr) < 5000
     wild = {

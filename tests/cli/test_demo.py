@@ -47,7 +47,10 @@ def test_demo(tmp_path: Path) -> None:
     text = manifest.read_text()
     manifest.write_text(text[: text.index("  round-up-prices:")])
     green = orchestra(tmp_path, "build", cwd=demo)
-    assert (green.status, green.stdout) == (0, "Nothing to do: 5 tasks are fresh.\n")
+    assert (green.status, green.stdout) == (
+        0,
+        "reading the project...\nNothing to do: 5 tasks are fresh.\n",
+    )
 
 
 def test_demo_overwrites_nothing(tmp_path: Path) -> None:

@@ -135,3 +135,34 @@ def test_it_is_drawn_anew_for_another_size(slow: Scratch) -> None:
         terminal.until("0/1  1 runn…")
         go(slow)
         assert terminal.ended() == 0
+
+
+def test_the_first_line_of_a_log_comes_before_all_that_builds_is_loaded(scratch: Scratch) -> None:
+    scratch.write("orchestra.yaml", "version: 1\ntasks: {a: {run: 'true', claims: {write: []}}}\n")
+    scratch.commit()
+    code = (
+        "import sys\n"
+        "from orchestra.cli.main import main\n"
+        "from orchestra.reporting.output import Output\n"
+        "write = Output.write\n"
+        "def noted(self, text):\n"
+        "    loaded = [name for name in sys.modules if name.startswith(('orchestra.', 'yaml', 'jsonschema'))]\n"
+        "    write(self, text)\n"
+        "    print(text.strip(), *loaded, file=sys.stderr)\n"
+        "Output.write = noted\n"
+        "sys.argv = ['orchestra', 'build']\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=scratch.root,
+        env=scratch.env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    first, *_ = done.stderr.splitlines()
+    said, *loaded = first.rpartition("...")[0], *first.rpartition("...")[2].split()
+    assert said == "reading the project" and "orchestra.cli.build" in loaded
+    rooms = ("execution", "history", "integration", "manifest", "planning", "agents")
+    assert not [name for name in loaded if not name.startswith("orchestra.") or name.split(".")[1] in rooms]
