@@ -12,13 +12,13 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import Enum
-from functools import cached_property
 from pathlib import Path
 
 import click
 
-from orchestra.agents.registry import default_agent, make_agent
+from orchestra.agents.registry import make_agent
 from orchestra.cli.build import BuildRequest, budgeted
+from orchestra.cli.doers import Doers
 from orchestra.cli.options import Project, use_color
 from orchestra.cli.simulated import adopted, foreseen, makespan
 from orchestra.cli.terminal import width_of
@@ -26,7 +26,6 @@ from orchestra.execution.lock import at_work
 from orchestra.execution.workers import FREE
 from orchestra.history.past import Took, past_of
 from orchestra.model.errors import OrchestraError
-from orchestra.model.freshness import agent_spec
 from orchestra.model.tasks import AgentSpec, Limits, Task
 from orchestra.planning.consent import Consent, Service
 from orchestra.planning.estimates import Spread, spread, total
@@ -72,24 +71,24 @@ def _ask_to_adopt(project: Project, request: BuildRequest, before: Callable[[], 
 
 def _ask_to_pay(project: Project, request: BuildRequest, before: Callable[[], None]) -> Answer:
     limits = budgeted(project.manifest, request.budget).limits
-    doers = _Doers(project)
+    asked = _Asked(project)
     place = project.repository.state_folder / FILE
     said = read_consent(place)
     selected = [project.graph.task(name) for name in project.selected(request.targets)]
-    if said is not None and said.covers(doers.wanted(selected, limits)):
+    if said is not None and said.covers(asked.wanted(selected, limits)):
         return Answer.UNASKED
     outlook = foreseen(project, request)
     active = [project.graph.task(one.task) for one in outlook.of(Action.RUN, Action.MAYBE)]
-    wanted = doers.wanted(active, limits)
-    if not wanted.services or (said is not None and said.covers(wanted)) or doers.lacking(active):
+    wanted = asked.wanted(active, limits)
+    if not wanted.services or (said is not None and said.covers(wanted)) or asked.lacking(active):
         # Where an agent is not installed, preflight says so before anything costs.
         return Answer.UNASKED
     text = paid_text(
         outlook,
         project.graph,
-        {task.name: doers.words(task) for task in active},
+        {task.name: asked.words(task) for task in active},
         limits,
-        _expected(project, request, active, doers),
+        _expected(project, request, active, asked),
         _news(said, wanted),
         color=use_color(sys.stdout),
         width=width_of(sys.stdout),
@@ -114,22 +113,16 @@ def _put(text: str) -> Answer:
     return Answer.YES if yes else Answer.NO
 
 
-class _Doers:
-    """Who does the tasks of a project."""
+class _Asked:
+    """Whom the tasks of a project ask."""
 
     def __init__(self, project: Project) -> None:
-        self._project = project
-
-    @cached_property
-    def _default(self) -> AgentSpec | None:
-        return default_agent()
+        self._doers = Doers(project.manifest)
 
     def of(self, task: Task) -> tuple[AgentSpec, ...]:
         """The agent that does a task and the one that reviews it, as far as there are."""
-        manifest = self._project.manifest
-        doer = None if task.run is not None else agent_spec(task, manifest) or self._default
-        reviewer = manifest.agents[task.review] if task.review is not None else None
-        return tuple(spec for spec in (doer, reviewer) if spec is not None)
+        found = self._doers.of(task), self._doers.reviewer(task)
+        return tuple(spec for spec in found if spec is not None)
 
     def wanted(self, tasks: list[Task], limits: Limits) -> Consent:
         """What a build of these tasks may ask for."""
@@ -150,9 +143,7 @@ class _Doers:
 
     def name(self, task: Task) -> str:
         """The agent of a task as the history names it."""
-        if task.run is not None:
-            return "run"
-        return task.agent or (self._default.name if self._default else "none")
+        return self._doers.name(task)
 
     def words(self, task: Task) -> str:
         """Who does a task, and who reviews it."""
@@ -174,9 +165,9 @@ def _news(said: Consent | None, wanted: Consent) -> list[str]:
     return rows
 
 
-def _expected(project: Project, request: BuildRequest, tasks: list[Task], doers: _Doers) -> Expected:
+def _expected(project: Project, request: BuildRequest, tasks: list[Task], asked: _Asked) -> Expected:
     """What the past says about tasks; nothing where it cannot be read."""
-    pasts = _pasts(project, tasks, doers)
+    pasts = _pasts(project, tasks, asked)
     times: dict[str, Spread] = {}
     costs: dict[str, Spread] = {}
     for task in tasks:
@@ -194,13 +185,13 @@ def _expected(project: Project, request: BuildRequest, tasks: list[Task], doers:
             makespan(project, request, {name: one.p90 for name, one in times.items()}),
         )
     usd = total(costs.values())
-    unpriced = sum(doers.costs(task) and task.name not in costs for task in tasks)
+    unpriced = sum(asked.costs(task) and task.name not in costs for task in tasks)
     untimed = len(tasks) - len(times)
     return Expected(len(tasks), seconds, untimed, (usd.p50, usd.p90) if usd else None, unpriced)
 
 
 def _pasts(
-    project: Project, tasks: list[Task], doers: _Doers
+    project: Project, tasks: list[Task], asked: _Asked
 ) -> Mapping[str, tuple[tuple[Took, ...], tuple[Took, ...]]]:
     """By task, what its own attempts took, and those of its agent at whatever task."""
     from orchestra.history.database import open_for_reading
@@ -209,11 +200,11 @@ def _pasts(
         history = open_for_reading(project.history_path)
         if history is not None:
             with history:
-                agents = {name: past_of(history, name) for name in {doers.name(task) for task in tasks}}
+                agents = {name: past_of(history, name) for name in {asked.name(task) for task in tasks}}
                 # A command's time says nothing of another command's.
                 agents["run"] = ()
                 return {
-                    task.name: (past_of(history, doers.name(task), task.name), agents[doers.name(task)])
+                    task.name: (past_of(history, asked.name(task), task.name), agents[asked.name(task)])
                     for task in tasks
                 }
     return {}

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from orchestra.model.events import BuildFinished
     from orchestra.model.means import Means
     from orchestra.model.ports import Listener
-    from orchestra.model.tasks import Manifest, Task
+    from orchestra.model.tasks import Manifest
 
 
 def _jobs(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
@@ -259,10 +259,12 @@ class Build:
         return finished
 
     def _order(self, begin: TakenUp) -> BuildOrder:
+        from orchestra.cli.doers import Doers
         from orchestra.cli.workshop import environment_of
         from orchestra.execution.engine import BuildOrder
 
         project = self._project
+        doers = Doers(project.manifest)
         selected, forced = chosen(project, self._request)
         return BuildOrder(
             self._build,
@@ -277,7 +279,7 @@ class Build:
             adopt=self._request.adopt,
             fail_fast=self._request.fail_fast,
             environment=environment_of(project),
-            agents=lambda name: self._agent_name(project.graph.task(name)),
+            agents=lambda name: doers.name(project.graph.task(name)),
         )
 
     def _engine(self, order: BuildOrder, shop: Workshop, executor: LocalExecutor) -> Engine:
@@ -338,14 +340,6 @@ class Build:
             self._display.warn(f"{message} ({hint})" if hint else message)
         else:
             self._notice(message, hint)
-
-    def _agent_name(self, task: Task) -> str:
-        if task.run is not None:
-            return "run"
-        from orchestra.agents.registry import default_agent
-
-        found = default_agent() if task.agent is None else None
-        return task.agent or (found.name if found else "none")
 
     def _notice(self, message: str, hint: str | None) -> None:
         from orchestra.model.events import Notice

@@ -163,7 +163,7 @@ def _source(task: Task) -> Place:
 
 def _ahead(manifest: Manifest, past: Path, started: BuildStarted) -> Ahead:
     """What is known of the tasks of a build beforehand; nothing of the past where it cannot be read."""
-    from orchestra.agents.registry import default_agent
+    from orchestra.cli.doers import Doers
     from orchestra.history.database import open_for_reading
     from orchestra.history.past import seconds_of
     from orchestra.model.errors import OrchestraError
@@ -176,8 +176,8 @@ def _ahead(manifest: Manifest, past: Path, started: BuildStarted) -> Ahead:
     graph = build_graph(manifest.tasks)
     names = [name for name in started.tasks if name in graph.tasks]
     board = Board(graph, frozenset(names))
-    default = default_agent()
-    agents = {name: graph.task(name).agent or (default.name if default else "") for name in names}
+    doers = Doers(manifest)
+    agents = {name: doers.name(graph.task(name)) for name in names}
     estimates: dict[str, Estimate] = {}
     # The history tells at its own time and place that it cannot be read.
     with suppress(OrchestraError):

@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from orchestra.agents.registry import default_agent, make_agent
+from orchestra.agents.registry import make_agent
 from orchestra.agents.run import RunCommand
+from orchestra.cli.doers import Doers
 from orchestra.cli.options import Project
 from orchestra.execution.workshop import Workshop
 from orchestra.model.agents import Agent
-from orchestra.model.freshness import agent_spec
 from orchestra.model.masking import Mask, secrets_of
 from orchestra.model.ports import Clock
 from orchestra.model.tasks import AgentSpec, Task
@@ -37,11 +37,6 @@ def make_workshop(
 ) -> Workshop:
     """The workshop of a build; `notice` tells the person something, with what to do."""
     repository, manifest = project.repository, project.manifest
-
-    def agent_of(task: Task) -> AgentSpec | None:
-        if task.run is not None:
-            return None
-        return agent_spec(task, manifest) or default_agent()
 
     # Asked for each task: to look up what a package adds takes milliseconds each time.
     made = functools.cache(make_agent)
@@ -72,7 +67,7 @@ def make_workshop(
         clock,
         os.environ,
         manifest.worktrees.setup or "",
-        agent_of,
+        Doers(manifest).of,
         adapter_of,
         manifest.context,
         mask,
