@@ -29,8 +29,8 @@ from orchestra.cli.live import LiveProgress
 from orchestra.cli.live_terminal import LiveTerminal
 from orchestra.model.agents import AgentEvent
 from orchestra.model.events import AgentDid, AttemptStarted, BuildStarted, Event, PhaseStarted
-from orchestra.model.forecast import Estimate
 from orchestra.model.ports import Listener
+from orchestra.model.spread import Spread
 from orchestra.reporting.lines import PlainLines
 from orchestra.reporting.live_state import Ahead, Progress
 from orchestra.reporting.live_view import Look, view
@@ -86,7 +86,7 @@ def own(stream_fd: int, running: int, seconds: float) -> float:
     with os.fdopen(os.dup(stream_fd), "w") as stream:
         terminal = LiveTerminal(stream)
         lines = PlainLines(terminal.above, starts=False)
-        estimates = {f"task-number-{n}": Estimate(60, 120) for n in range(TASKS)}
+        estimates = {f"task-number-{n}": Spread(60, 120) for n in range(TASKS)}
         progress = LiveProgress(terminal, lines, color=True, ahead=lambda started: Ahead({}, {}, estimates))
 
         def beat() -> float:

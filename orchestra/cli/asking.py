@@ -26,9 +26,9 @@ from orchestra.execution.lock import at_work
 from orchestra.execution.workers import FREE
 from orchestra.history.past import Took, past_of
 from orchestra.model.errors import OrchestraError
+from orchestra.model.spread import Spread, spread, total
 from orchestra.model.tasks import AgentSpec, Limits, Task
 from orchestra.planning.consent import Consent, Service
-from orchestra.planning.estimates import Spread, spread, total
 from orchestra.reporting.outlook import Action
 from orchestra.reporting.question import Expected, adopt_text, agent_words, paid_text
 

@@ -167,10 +167,9 @@ def _ahead(manifest: Manifest, past: Path, started: BuildStarted) -> Ahead:
     from orchestra.history.database import open_for_reading
     from orchestra.history.past import seconds_of
     from orchestra.model.errors import OrchestraError
-    from orchestra.model.forecast import Estimate
     from orchestra.model.graph import build_graph
+    from orchestra.model.spread import Spread, spread
     from orchestra.planning.board import Board
-    from orchestra.planning.estimates import spread
     from orchestra.reporting.live_state import Ahead
 
     graph = build_graph(manifest.tasks)
@@ -178,7 +177,7 @@ def _ahead(manifest: Manifest, past: Path, started: BuildStarted) -> Ahead:
     board = Board(graph, frozenset(names))
     doers = Doers(manifest)
     agents = {name: doers.name(graph.task(name)) for name in names}
-    estimates: dict[str, Estimate] = {}
+    estimates: dict[str, Spread] = {}
     # The history tells at its own time and place that it cannot be read.
     with suppress(OrchestraError):
         history = open_for_reading(past)
@@ -186,5 +185,5 @@ def _ahead(manifest: Manifest, past: Path, started: BuildStarted) -> Ahead:
             with history:
                 for name, seconds in seconds_of(history, names).items():
                     if (known := spread(seconds)) is not None:
-                        estimates[name] = Estimate(known.p50, known.p90)
+                        estimates[name] = known
     return Ahead({name: board.before(name) for name in names}, agents, estimates)

@@ -1,4 +1,4 @@
-"""Percentiles, intervals and small pictures of numbers, for what the history tells. Pure."""
+"""Intervals and small pictures of numbers, for what the history tells. Pure."""
 
 from __future__ import annotations
 
@@ -23,24 +23,6 @@ class Interval:
     share: float
     low: float
     high: float
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which that share (0 to 1) of the values lies, interpolated between the nearest two.
-
-    As `statistics.quantiles(..., method="inclusive")` does; `share` 0 is the least, 1 the greatest. Raises
-    ValueError without values or for a share outside.
-    """
-    if not values or not 0 <= share <= 1:
-        raise ValueError("a percentile needs values, and a share from 0 to 1")
-    ordered = sorted(values)
-    place = share * (len(ordered) - 1)
-    below = math.floor(place)
-    above = min(below + 1, len(ordered) - 1)
-    low, high = ordered[below], ordered[above]
-    # Not low + part * (high - low), which can come out above `high`.
-    part = place - below
-    return min(max(low * (1 - part) + high * part, low), high)
 
 
 def wilson(good: int, total: int) -> Interval:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestra.history.figures import Interval, percentile
+from orchestra.history.figures import Interval
 from orchestra.history.statistics import Tally
 from orchestra.model.outcomes import Phase, Usage, Wait
+from orchestra.model.spread import spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,10 +235,12 @@ class TaskHistory:
 
     @property
     def p50_s(self) -> float | None:
-        """The median of `seconds`, None without any."""
-        return percentile(self.seconds, 0.5) if self.seconds else None
+        """What half of `seconds` do not exceed, None without any."""
+        known = spread(self.seconds)
+        return known.p50 if known else None
 
     @property
     def p90_s(self) -> float | None:
         """What nine of ten of `seconds` do not exceed, None without any."""
-        return percentile(self.seconds, 0.9) if self.seconds else None
+        known = spread(self.seconds)
+        return known.p90 if known else None

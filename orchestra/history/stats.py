@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchestra.history.database import History
-from orchestra.history.figures import percentile, wilson
+from orchestra.history.figures import wilson
 from orchestra.history.queries import ask, read_attempts
 from orchestra.history.records import TaskHistory
 from orchestra.history.statistics import (
@@ -40,6 +40,7 @@ from orchestra.history.sums import (
     summed,
 )
 from orchestra.model.outcomes import Final, Outcome
+from orchestra.model.spread import spread
 
 SHOWN = 10
 """How many of the slowest and of the most failing tasks are told."""
@@ -197,10 +198,8 @@ def _groups(rows: Sequence[dict[str, Any]], name: str) -> list[Group]:
 
 
 def _measured(history: History, group: Group) -> Group:
-    seconds = good_seconds(history, group.name)
-    if not seconds:
-        return group
-    return Group(group.name, group.tally, group.rate, percentile(seconds, 0.5), percentile(seconds, 0.9))
+    known = spread(good_seconds(history, group.name))
+    return group if known is None else replace(group, p50_s=known.p50, p90_s=known.p90)
 
 
 def good_seconds(history: History, task: str, agent: str | None = None) -> tuple[float, ...]:

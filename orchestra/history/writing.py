@@ -11,7 +11,6 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestra.history.figures import percentile
 from orchestra.history.storing import execute, listed, rows, storable
 from orchestra.model.events import (
     AgentDid,
@@ -35,6 +34,7 @@ from orchestra.model.events import (
 )
 from orchestra.model.freshness import Reason, State
 from orchestra.model.outcomes import Asked, Final, Outcome
+from orchestra.model.spread import spread
 
 MOST = 100
 """How many reasons of a decision, or paths in the way, are kept: a changed folder may give thousands."""
@@ -256,8 +256,8 @@ class Writer:
             " WHERE outcome IN (?, ?) AND seconds IS NOT NULL",
             *(task, ESTIMATED_FROM, Outcome.SUCCESS, Outcome.NO_CHANGE),
         )
-        seconds = [row[0] for row in found]
-        return (percentile(seconds, 0.5), percentile(seconds, 0.9)) if seconds else (None, None)
+        known = spread(row[0] for row in found)
+        return (None, None) if known is None else (known.p50, known.p90)
 
     def _decision_of(self, event: AttemptStarted) -> int | None:
         """The last decision about the task, if it is the one that the attempt rests on: stored once is enough."""

@@ -7,16 +7,6 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """How long an attempt at a task takes, in seconds: half of the earlier ones took no longer than `p50`, nine of ten
-    no longer than `p90`.
-    """
-
-    p50: float
-    p90: float
-
-
-@dataclass(frozen=True, slots=True)
 class Forecast:
     """What is left of a build: the tasks of its critical path, first to last, and the seconds until its end (None:
     nothing is known of how long its tasks take).

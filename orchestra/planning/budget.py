@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from orchestra.model.outcomes import Usage
+from orchestra.model.spread import spread
 from orchestra.model.tasks import Price
-from orchestra.planning.estimates import spread
 
 LEAST = 1e-4
 """Less of a budget than this is nothing: the smallest amount of USD that agents can be told."""

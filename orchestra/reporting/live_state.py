@@ -33,10 +33,11 @@ from orchestra.model.events import (
     VerifyFinished,
     VerifyStarted,
 )
-from orchestra.model.forecast import Estimate, Forecast, forecast
+from orchestra.model.forecast import Forecast, forecast
 from orchestra.model.freshness import State
 from orchestra.model.graph import Edge, EdgeKind
 from orchestra.model.outcomes import Final
+from orchestra.model.spread import Spread
 from orchestra.reporting.lines import agent_words
 
 LANDING, VERIFYING = "landing", "verifying"
@@ -53,7 +54,7 @@ class Ahead:
 
     edges: Mapping[str, Sequence[Edge]] = field(default_factory=dict)
     agents: Mapping[str, str] = field(default_factory=dict)
-    estimates: Mapping[str, Estimate] = field(default_factory=dict)
+    estimates: Mapping[str, Spread] = field(default_factory=dict)
 
 
 Used = tuple[int | None, float | None]

@@ -1,40 +1,18 @@
-"""Percentiles, intervals and sparklines against the statistics module and what a reader can check by hand."""
+"""Intervals and sparklines against the statistics module and what a reader can check by hand."""
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestra.history.figures import Z95, percentile, sparkline, thinned, wilson
+from orchestra.history.figures import Z95, sparkline, thinned, wilson
 
 VALUES = st.lists(st.floats(0, 1e9), min_size=1, max_size=40)
-
-
-@given(VALUES, st.sampled_from([10, 50, 90, 99]))
-def test_percentiles_are_those_of_the_statistics_module(values: list[float], percent: int) -> None:
-    oracle = (
-        statistics.quantiles(values, n=100, method="inclusive")[percent - 1] if len(values) > 1 else values[0]
-    )
-    assert math.isclose(percentile(values, percent / 100), oracle, rel_tol=1e-9, abs_tol=1e-9)
-
-
-@given(VALUES)
-def test_the_middle_is_the_median_and_the_ends_are_the_extremes(values: list[float]) -> None:
-    assert math.isclose(percentile(values, 0.5), statistics.median(values), rel_tol=1e-12)
-    assert (percentile(values, 0), percentile(values, 1)) == (min(values), max(values))
-    assert percentile(values, 0.5) <= percentile(values, 0.9)
-
-
-@pytest.mark.parametrize(("values", "share"), [([], 0.5), ([1.0], -0.1), ([1.0], 1.1)])
-def test_a_percentile_of_nothing_is_refused(values: Sequence[float], share: float) -> None:
-    with pytest.raises(ValueError, match="percentile"):
-        percentile(values, share)
 
 
 TRIALS = st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))

@@ -15,13 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestra.history.database import History, open_history
-from orchestra.history.figures import percentile
 from orchestra.history.statistics import EVERYTHING, Builds, Loss, Stats, Tally, Wanted
 from orchestra.history.stats import read_stats, read_task
 from orchestra.history.storing import rows
 from orchestra.history.sums import DAY, FILLED
 from orchestra.model.events import AttemptFinished, AttemptStarted, Event, TaskAgain, TaskRejected
 from orchestra.model.outcomes import Fault, Final, Outcome, Wait
+from orchestra.model.spread import Spread, spread
 
 from .streams import attempt, builds, emptied, finished, landed, null_build, real_build, record, started
 
@@ -241,9 +241,8 @@ def test_an_estimate_is_made_of_what_went_well_before(path: Path, history: Histo
     found = read_task(history, "alpha", limit=None).attempts[::-1]
     assert (found[0].estimate_s, found[0].estimate_high_s) == (None, None)
     for place, one in enumerate(found[1:4], start=1):
-        assert one.estimate_s == percentile(times[:place], 0.5)
-        assert one.estimate_high_s == percentile(times[:place], 0.9)
-    assert found[-1].estimate_s == percentile(times, 0.5)
+        assert Spread(one.estimate_s or 0.0, one.estimate_high_s or 0.0) == spread(times[:place])
+    assert (found[-1].estimate_s, found[-1].estimate_high_s) == (3.0, 8.0)
     estimates = agree(history, EVERYTHING).estimates
     assert (estimates.attempts, estimates.real_s) == (4, 3.0 + 8.0 + 4.0 + 5.0)
 

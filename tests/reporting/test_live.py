@@ -24,11 +24,11 @@ from orchestra.model.events import (
     VerifyFinished,
     VerifyStarted,
 )
-from orchestra.model.forecast import Estimate
 from orchestra.model.freshness import State
 from orchestra.model.graph import Edge, EdgeKind
 from orchestra.model.means import Reading
 from orchestra.model.outcomes import Final, Outcome, Usage
+from orchestra.model.spread import Spread
 from orchestra.reporting.cells import cells, columns
 from orchestra.reporting.live_state import Ahead, Progress
 from orchestra.reporting.live_view import Look, view
@@ -71,7 +71,7 @@ def test_what_runs_waits_and_has_ended() -> None:
     ahead = Ahead(
         {"docs": (Edge("parser", "docs", EdgeKind.NEED),), "lint": (Edge("parser", "lint", EdgeKind.READ),)},
         {},
-        {"parser": Estimate(90, 240)},
+        {"parser": Spread(90, 240)},
     )
     story = (
         start("tokens", "parser", "docs", "lint", "old", jobs=1),
@@ -188,7 +188,7 @@ def test_what_waits_for_a_slot_and_for_the_base() -> None:
 
 def test_the_end_is_foretold_from_as_many_as_really_run() -> None:
     names = ("a", "b", "c", "d")
-    ahead = Ahead(estimates=dict.fromkeys(names, Estimate(60, 60)))
+    ahead = Ahead(estimates=dict.fromkeys(names, Spread(60, 60)))
     story = [start(*names, jobs=4), *map(stale, names), began("a", 0)]
     assert seen(*story, ahead=ahead, at=0)[-1] == "about 4 min 00 s left"
     assert seen(*story, *(began(name, 0) for name in names), ahead=ahead, at=0)[-1] == "about 1 min 00 s left"
@@ -287,7 +287,7 @@ def aheads(draw: st.DrawFn) -> Ahead:
     pairs = [(one, other) for number, one in enumerate(names) for other in names[:number]]
     edges = {one: (Edge(other, one, draw(st.sampled_from(EdgeKind))),) for one, other in pairs}
     times = st.floats(0, 1e9)
-    estimates = {name: Estimate(draw(times), draw(times)) for name in names}
+    estimates = {name: Spread(draw(times), draw(times)) for name in names}
     return Ahead(edges, dict.fromkeys(names, "claude"), estimates)
 
 

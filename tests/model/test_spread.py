@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestra.planning.estimates import Spread, spread, total
+from orchestra.model.spread import Spread, spread, total
 
 AMOUNTS = st.lists(st.none() | st.floats(0, 1e6) | st.just(math.nan) | st.just(math.inf))
 

@@ -1,4 +1,4 @@
-"""Estimates: how long and how much, from what was seen before; what nobody knows stays unknown. Pure."""
+"""Spreads of what was seen before: how long and how much; what nobody knows stays unknown. Pure."""
 
 from __future__ import annotations
 
