@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from orchestra.manifest.problems import show
 from orchestra.manifest.text import decode, read_bytes
@@ -37,9 +37,13 @@ class Found:
     @property
     def names(self) -> tuple[str, str, str]:
         """Names for its task: the stem; the path without suffix from the prompts' folder; from the root."""
-        whole = str(PurePosixPath(self.path).with_suffix(""))
+        # Without paths as objects, which intern each part anew: a watch asks for this again and again.
+        place, slash, name = self.path.rpartition("/")
+        dot = name.rfind(".")
+        stem = name[:dot] if 0 < dot < len(name) - 1 else name
+        whole = place + slash + stem
         start = len(self.folder) + 1 if self.folder else 0
-        return _as_name(PurePosixPath(self.path).stem), _as_name(whole[start:]), _as_name(whole)
+        return _as_name(stem), _as_name(whole[start:]), _as_name(whole)
 
 
 @dataclass(frozen=True, slots=True)

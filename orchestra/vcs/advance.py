@@ -12,7 +12,7 @@ import re
 import shlex
 import shutil
 import time
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from orchestra.model.ports import Advance, RefUpdate
@@ -38,12 +38,12 @@ SPARE = 4 * 2**20
 """Bytes that stay free beside what a checkout takes."""
 
 IN_THE_MIDDLE = {
-    "MERGE_HEAD": "merge",
-    "rebase-apply/applying": "am",
-    "rebase-merge": "rebase",
-    "rebase-apply": "rebase",
-    "CHERRY_PICK_HEAD": "cherry-pick",
-    "REVERT_HEAD": "revert",
+    PurePath("MERGE_HEAD"): "merge",
+    PurePath("rebase-apply/applying"): "am",
+    PurePath("rebase-merge"): "rebase",
+    PurePath("rebase-apply"): "rebase",
+    PurePath("CHERRY_PICK_HEAD"): "cherry-pick",
+    PurePath("REVERT_HEAD"): "revert",
 }
 """What lies in a worktree's git folder while the person is in the middle of something."""
 

@@ -193,6 +193,13 @@ def test_the_names_that_a_prompt_can_bear() -> None:
         "prompts/api/log-in.v2",
     )
     assert Found("api/x.md", "").names == ("x", "api/x", "api/x")
+    # Where nothing stands before the dot, or behind it, it begins no suffix.
+    assert [Found(f"a.b/{name}", "").names[0] for name in ("x", "x.", ".x", "x..md")] == [
+        "x",
+        "x.",
+        ".x",
+        "x.",
+    ]
 
 
 @given(PATHS, st.data())
