@@ -18,11 +18,11 @@ from orchestra.cli.clock import SystemClock
 from orchestra.cli.options import Project, Settings, amount, common_options
 from orchestra.cli.terminal import can_ask
 from orchestra.model.errors import ExitStatus, OrchestraError
-from orchestra.model.events import BuildFinished, Event
-from orchestra.model.ports import Listener
-from orchestra.model.tasks import Manifest
 
 if TYPE_CHECKING:
+    from orchestra.model.events import Event
+    from orchestra.model.ports import Listener
+    from orchestra.model.tasks import Manifest
     from orchestra.watching.machine import OnBusy
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|)")
@@ -105,76 +105,81 @@ def command(
     s shows how things stand, q quits. Ends with 0 when you quit, 130 when interrupted, 2 for wrong usage, 3 where the
     environment does not allow it.
     """
-    from orchestra.cli.watch_look import DiskLooker
-    from orchestra.manifest.load import DEFAULT_FILE
-    from orchestra.reporting.watch_lines import KEYS
-    from orchestra.watching.builder import Builder, WorkOrder
-    from orchestra.watching.keys import Keys
-    from orchestra.watching.session import Session, Wishes
-
     here = (Path(settings.directory) / (directory or ".")).absolute()
     file = file or settings.file
     project = Project(settings, directory=directory, file=file, agent=agent, into=into)
-    root = project.repository.root
-    unreadable = True
-    if targets:
-        with suppress(OrchestraError):
-            # What cannot be read yet is told and waited for; a name that is none is a slip of the command line.
-            _ = project.written, project.begin
-            unreadable = False
-        if not unreadable:
-            project.named(targets)
-    order = WorkOrder(
-        str(here),
-        None if file is None else str(here / file),
-        agent,
-        into,
-        not no_advance,
-        include_dirty,
-        Manifest((), {}),
-        targets,
-        jobs,
-        None,
-    )
     display = Display(
         as_json=as_json,
         silent=ui == "none",
         verbosity=-1 if quiet else int(verbose),
         live=project if ui == "live" or (ui == "auto" and not quiet) else None,
     )
+    with display.shown("reading the project..."):
+        # What watches is loaded once that stands there.
+        from orchestra.cli.watch_look import DiskLooker
+        from orchestra.manifest.load import DEFAULT_FILE
+        from orchestra.model.tasks import Manifest
+        from orchestra.reporting.watch_lines import KEYS
+        from orchestra.watching.builder import Builder, WorkOrder
+        from orchestra.watching.keys import Keys
+        from orchestra.watching.session import Session, Wishes
 
-    if (
-        not yes
-        and not as_json
-        and not _agreed(project, BuildRequest(targets, jobs, wait=True, budget=budget), display)
-    ):
-        return ExitStatus.INTERRUPTED
+        root = project.repository.root
+        _refuse_slips(project, targets)
+        request = BuildRequest(targets, jobs, wait=True, budget=budget)
+        if not yes and not as_json and not _agreed(project, request, display):
+            return ExitStatus.INTERRUPTED
+        order = WorkOrder(
+            str(here),
+            None if file is None else str(here / file),
+            agent,
+            into,
+            not no_advance,
+            include_dirty,
+            Manifest((), {}),
+            targets,
+            jobs,
+            None,
+        )
 
-    def show() -> None:
-        display.clear()
-        _show(here, file, targets, to_stderr=as_json)
+        def show() -> None:
+            display.clear()
+            _show(here, file, targets, to_stderr=as_json)
 
-    keys = Keys(sys.stdin.fileno()) if os.isatty(sys.stdin.fileno()) else None
-    told = _Told(display, keys=keys is not None)
-    builder = Builder("orchestra.cli.watch_worker:main")
-    builder.warm()
-    manifest = here / file if file is not None else root / DEFAULT_FILE
-    session = Session(
-        Wishes(order, str(root), debounce, cast("OnBusy", on_busy), poll or _notices_missing(root), budget),
-        DiskLooker(order, root, os.path.normpath(manifest), targets),
-        builder,
-        SystemClock(),
-        told.tell,
-        display.warn,
-        told.listeners,
-        show,
-        lambda: click.echo(KEYS, err=as_json),
-        keys,
-        sys.stdout.fileno(),
-        lambda: display.pulse,
-        display.close,
-    )
+        keys = Keys(sys.stdin.fileno()) if os.isatty(sys.stdin.fileno()) else None
+        told = _Told(display, keys=keys is not None)
+        builder = Builder("orchestra.cli.watch_worker:main")
+        builder.warm()
+        manifest = here / file if file is not None else root / DEFAULT_FILE
+        session = Session(
+            Wishes(
+                order, str(root), debounce, cast("OnBusy", on_busy), poll or _notices_missing(root), budget
+            ),
+            DiskLooker(order, root, os.path.normpath(manifest), targets),
+            builder,
+            SystemClock(),
+            told.tell,
+            display.warn,
+            told.listeners,
+            show,
+            lambda: click.echo(KEYS, err=as_json),
+            keys,
+            sys.stdout.fileno(),
+            lambda: display.pulse,
+            display.close,
+        )
     return session.run()
+
+
+def _refuse_slips(project: Project, targets: tuple[str, ...]) -> None:
+    """Refuse names that are no task's: slips of the command line. What cannot be read yet is told and waited for."""
+    if not targets:
+        return
+    try:
+        _ = project.written, project.begin
+    except OrchestraError:
+        return
+    project.named(targets)
 
 
 def _agreed(project: Project, request: BuildRequest, display: Display) -> bool:
@@ -230,6 +235,8 @@ class _Summary:
 
     def notify(self, event: Event) -> None:
         """Take one event."""
+        from orchestra.model.events import BuildFinished
+
         if isinstance(event, BuildFinished):
             text = self._summary()
             if text:

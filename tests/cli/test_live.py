@@ -137,20 +137,21 @@ def test_it_is_drawn_anew_for_another_size(slow: Scratch) -> None:
         assert terminal.ended() == 0
 
 
-def test_the_first_line_of_a_log_comes_before_all_that_builds_is_loaded(scratch: Scratch) -> None:
+@pytest.mark.parametrize("command", ["build", "watch"])
+def test_the_first_line_of_a_log_comes_before_all_that_builds_is_loaded(
+    scratch: Scratch, command: str
+) -> None:
     scratch.write("orchestra.yaml", "version: 1\ntasks: {a: {run: 'true', claims: {write: []}}}\n")
     scratch.commit()
     code = (
-        "import sys\n"
+        "import os, sys\n"
         "from orchestra.cli.main import main\n"
         "from orchestra.reporting.output import Output\n"
-        "write = Output.write\n"
         "def noted(self, text):\n"
-        "    loaded = [name for name in sys.modules if name.startswith(('orchestra.', 'yaml', 'jsonschema'))]\n"
-        "    write(self, text)\n"
-        "    print(text.strip(), *loaded, file=sys.stderr)\n"
+        "    print(text.strip(), *sys.modules, flush=True)\n"
+        "    os._exit(0)\n"
         "Output.write = noted\n"
-        "sys.argv = ['orchestra', 'build']\n"
+        f"sys.argv = ['orchestra', '{command}']\n"
         "main()\n"
     )
     done = subprocess.run(
@@ -161,8 +162,8 @@ def test_the_first_line_of_a_log_comes_before_all_that_builds_is_loaded(scratch:
         text=True,
         check=False,
     )
-    first, *_ = done.stderr.splitlines()
-    said, *loaded = first.rpartition("...")[0], *first.rpartition("...")[2].split()
-    assert said == "reading the project" and "orchestra.cli.build" in loaded
-    rooms = ("execution", "history", "integration", "manifest", "planning", "agents")
-    assert not [name for name in loaded if not name.startswith("orchestra.") or name.split(".")[1] in rooms]
+    said, _, loaded = done.stdout.partition("...")
+    assert said == "reading the project" and f"orchestra.cli.{command}" in loaded.split()
+    rooms = ("execution", "history", "integration", "manifest", "planning", "agents", "watching")
+    heavy = ("yaml", "jsonschema", *(f"orchestra.{room}" for room in rooms))
+    assert not [name for name in loaded.split() if name.startswith(heavy)]
