@@ -135,7 +135,11 @@ def test_a_build_under_way_and_one_that_was_killed(scratch: Scratch) -> None:
 
 def test_refusals_come_before_anything_is_done(scratch: Scratch) -> None:
     refused = scratch.orchestra("build", "--trace", "nowhere/t.json")
-    assert refused.status == 3 and "cannot write" in refused.stderr and refused.stdout == ""
+    assert (
+        refused.status == 3
+        and "cannot write" in refused.stderr
+        and refused.stdout == "reading the project...\n"
+    )
     assert not (state(scratch) / "builds").exists()
     assert scratch.orchestra("report").stderr.startswith("error: nothing was built here yet")
     assert scratch.orchestra("build", "-n", "--trace", "foreseen.json").status == 0
