@@ -50,6 +50,7 @@ class Display:
         self.color = use_color(sys.stdout)
         self.pulse: LiveProgress | None = None
         self._output = Output(sys.stdout, self.not_written)
+        self._advised = False
         self._terminal: LiveTerminal | None = None
         self._project = live
         self._github = github
@@ -119,11 +120,19 @@ class Display:
             from orchestra.reporting.jsonl import JsonLines
 
             return [JsonLines(sys.stdout, self.not_written)], lambda: ""
-        summary = SummaryCollector({task.name: remedy(task, manifest.source) for task in manifest.tasks})
+        remedies = {task.name: remedy(task, manifest.source) for task in manifest.tasks}
+        # A watch builds again and again: what goes for all of them is said once.
+        summary = SummaryCollector(remedies, advises=not self._advised)
+
+        def text() -> str:
+            told = summary.text(self.color)
+            self._advised = self._advised or summary.advised
+            return told
+
         found: list[Listener] = [summary]
         if not self.silent:
             found.append(self._lines(manifest))
-        return found, lambda: summary.text(self.color)
+        return found, text
 
     def _lines(self, manifest: Manifest) -> Listener:
         from orchestra.reporting.lines import PlainLines

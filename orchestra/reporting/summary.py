@@ -104,11 +104,20 @@ class SummaryCollector:
     """A listener that remembers what the summary of one build needs.
 
     `remedies` gives for each task what a person does about it when it did not do, such as "edit prompts/a.md";
-    `resolved_in` is the worktree in which a person resolves what is built, if they do.
+    `resolved_in` is the worktree in which a person resolves what is built, if they do. Without `advises` it leaves out
+    what goes for every build alike; `advised` is whether it has said that.
     """
 
-    def __init__(self, remedies: Mapping[str, str] | None = None, resolved_in: str | None = None) -> None:
+    def __init__(
+        self,
+        remedies: Mapping[str, str] | None = None,
+        resolved_in: str | None = None,
+        *,
+        advises: bool = True,
+    ) -> None:
         self._remedies = remedies or {}
+        self._advises = advises
+        self.advised = False
         self._resolved_in = resolved_in
         self._seen = _Seen()
 
@@ -212,7 +221,8 @@ class SummaryCollector:
         verified = [task for task in landed if task not in set(unverified)]
         lines = _named("landed", verified, Style.GOOD, color)
         lines += _named("merged, not verified", unverified, Style.WARN, color)
-        if unverified:
+        if unverified and self._advises:
+            self.advised = True
             lines.append(
                 "  hint:  `integrate: {verify: COMMAND}` in the manifest tests each result before it lands"
             )
