@@ -13,9 +13,9 @@ from orchestra.execution.policy import retry_delay
 from orchestra.execution.review import as_review
 from orchestra.execution.spending import Spending
 from orchestra.model.agents import AgentEvent
-from orchestra.model.events import Event, LimitChanged, Notice
+from orchestra.model.events import Event, LimitChanged, Notice, TaskHeld
 from orchestra.model.means import Means, Worker
-from orchestra.model.outcomes import Outcome
+from orchestra.model.outcomes import Held, Outcome
 from orchestra.model.ports import AttemptEnded, AttemptOrder, Clock
 from orchestra.model.tasks import Limits, Task
 from orchestra.model.text import duration
@@ -25,6 +25,9 @@ from orchestra.planning.throttle import Limit, Throttle
 
 PATIENCE = 24 * 3600.0
 """Seconds after which a service that says "not before" says no: nobody waits for a build that long."""
+
+TOLD = 8
+"""Of so many tasks that have to wait it is told why: more fit no screen, and the cause may change with each ending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Go:
 class Hold:
     """It has to wait: `cause` is rate, budget or machine; `until` a moment of the monotonic clock, if one is known."""
 
-    cause: str
+    cause: Held
     until: float | None = None
 
 
@@ -88,6 +91,7 @@ class Admission:
         self._told: dict[str, Limit] = {}
         self._closed: dict[str, str] = {}
         self._crowded: set[str] = set()
+        self._held: dict[str, Held] = {}
         self._held_by_machine = False
 
     def asks_service(self, task: Task) -> bool:
@@ -100,10 +104,14 @@ class Admission:
         Where one has to wait for what others leave of a budget, none behind it takes that away.
         """
         self._held_by_machine = False
-        short = False
+        short, held = False, 0
         for task in tasks:
             verdict = self._ask(task, short=short)
-            short = short or (isinstance(verdict, Hold) and verdict.cause == "budget")
+            if isinstance(verdict, Hold):
+                short = short or verdict.cause == "budget"
+                held += 1
+                if held <= TOLD:
+                    self._tell_held(task.name, verdict.cause)
             yield verdict
 
     def wakes_at(self, until: float | None) -> float | None:
@@ -116,6 +124,7 @@ class Admission:
     def started(self, order: AttemptOrder) -> None:
         """An attempt starts."""
         worker = self._worker(order.task)
+        self._held.pop(order.task.name, None)
         self._running[order.attempt] = (order.task, worker)
         self._ask_from_now_on(order.attempt, worker)
         if worker is not None:
@@ -253,6 +262,11 @@ class Admission:
         agents = tuple(self._names[worker.account])
         until = now + ahead if ahead > 0 else None
         self._emit(LimitChanged(now, self._build, agents, worker.provider, limit.window, until))
+
+    def _tell_held(self, task: str, cause: Held) -> None:
+        if self._held.get(task) != cause:
+            self._held[task] = cause
+            self._emit(TaskHeld(self._clock.now(), self._build, task, cause))
 
     def _tell_crowded(self, lack: str) -> None:
         """Say once a build of each kind of want that the machine has it."""

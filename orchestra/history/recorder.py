@@ -28,6 +28,7 @@ from orchestra.model.events import (
     Notice,
     PhaseStarted,
     TaskDecided,
+    TaskHeld,
     TaskLanded,
     TaskRejected,
     TaskUnchanged,
@@ -35,7 +36,7 @@ from orchestra.model.events import (
 )
 from orchestra.model.freshness import State
 
-_UNRECORDED = (BuildPlanned, LimitChanged, MachineSampled, Notice, PhaseStarted)
+_UNRECORDED = (BuildPlanned, LimitChanged, MachineSampled, Notice, PhaseStarted, TaskHeld)
 # With these a build has begun to do something: until then it may turn out to have nothing to do.
 _BEGIN = (AttemptStarted, VerifyStarted, TaskLanded, TaskUnchanged, BranchAdvanced)
 # Nobody waits to read these: they go with what comes next.

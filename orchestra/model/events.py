@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from orchestra.model.agents import AgentEvent
 from orchestra.model.freshness import Note, Reason, State
-from orchestra.model.outcomes import Artifact, Asked, Fault, Final, Judged, Outcome, Phase, Usage, Wait
+from orchestra.model.outcomes import Artifact, Asked, Fault, Final, Held, Judged, Outcome, Phase, Usage, Wait
 from orchestra.model.planned import PlannedTask
 
 VERSION = 1
@@ -174,6 +174,17 @@ class LimitChanged(Event):
     provider: str
     window: int
     until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskHeld(Event):
+    """A task whose turn it is has to wait; the causes are those of `Wait`. Told of the first that wait only, and again
+    where the cause is another.
+    """
+
+    name: ClassVar[str] = "task_held"
+    task: str
+    cause: Held
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,6 +180,10 @@ class Wait:
     task: str | None = None
 
 
+Held = Literal["rate", "budget", "machine"]
+"""Why a task does not start though it is its turn, and as many may run: causes of `Wait`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Artifact:
     """A file that a task's `artifacts` named: its path in the worktree, its size, and why no copy of it was kept

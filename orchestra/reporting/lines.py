@@ -28,6 +28,7 @@ from orchestra.model.events import (
     TaskAgain,
     TaskDecided,
     TaskFailed,
+    TaskHeld,
     TaskLanded,
     TaskRecorded,
     TaskRejected,
@@ -44,6 +45,7 @@ from orchestra.reporting.words import (
     Style,
     branch_words,
     count,
+    held_words,
     listing,
     one_line,
     paint,
@@ -229,6 +231,10 @@ class PlainLines:
                 adopted = event.final is Final.ADOPTED
                 words = "recorded as fresh" if adopted else "all that it did is there already"
                 self._task(NORMAL, event, str(event.final), Style.GOOD, event.task, words)
+            case TaskHeld():
+                self._task(
+                    VERBOSE, event, "held", Style.DIM, event.task, f"waits for {held_words(event.cause)}"
+                )
             case TaskAgain():
                 alone = ", alone" if event.alone else ""
                 later = f" in {duration(event.delay_s)}" if event.delay_s else ""

@@ -24,6 +24,7 @@ from orchestra.model.events import (
     TaskAgain,
     TaskDecided,
     TaskFailed,
+    TaskHeld,
     TaskLanded,
     TaskRecorded,
     TaskRejected,
@@ -111,6 +112,7 @@ class Progress:
         self.ends: dict[str, Final] = {}
         self.running: dict[str, Running] = {}
         self.limits: dict[str, LimitChanged] = {}
+        self._held: dict[str, str] = {}
         self._used: Used = (None, None)
         self._tasks = dict.fromkeys(event.tasks)
         self._stale: set[str] = set()
@@ -133,8 +135,11 @@ class Progress:
                 self.stopping = "now" if event.now else "soon"
             case LimitChanged():
                 self.limits.update(dict.fromkeys(event.agents, event))
+            case TaskHeld():
+                self._held[event.task] = event.cause
             case AttemptStarted():
                 self._later.pop(event.task, None)
+                self._held.pop(event.task, None)
                 self.ends.pop(event.task, None)
                 self.running[event.task] = Running(
                     event.task, event.time, "preparing", event.time, event.agent, event.number
@@ -296,7 +301,7 @@ class Progress:
             running.phase != LANDING and running.phase != VERIFYING for running in self.running.values()
         ) >= (self.started.jobs):
             return Waiting(task, cause="slot")
-        return Waiting(task)
+        return Waiting(task, cause=self._held.get(task, ""))
 
     def forecast(self, now: float) -> Forecast:
         """The critical path of what is left, and about how long it takes."""

@@ -16,7 +16,7 @@ from orchestra.model.text import clean, count, duration, money, size
 from orchestra.reporting.cells import cell, cells
 from orchestra.reporting.lines import elapsed
 from orchestra.reporting.live_state import LANDING, Progress, Running, Used, Waiting
-from orchestra.reporting.words import Style, paint
+from orchestra.reporting.words import Style, held_words, paint
 
 Piece = tuple[str, Style]
 
@@ -190,6 +190,8 @@ def _cause(waiting: Waiting, look: Look) -> str:
             return "waits for the verification of the base"
         case "slot":
             return "waits for a slot"
+        case "rate" | "budget" | "machine":
+            return f"waits for {held_words(waiting.cause)}"
     return "queued"
 
 

@@ -11,6 +11,7 @@ from enum import Enum
 
 from orchestra.model.freshness import Reason, ReasonKind
 from orchestra.model.meetings import Meeting
+from orchestra.model.outcomes import Held
 from orchestra.model.tasks import EVERYTHING, Task
 from orchestra.model.text import clean
 from orchestra.model.text import count as count
@@ -188,6 +189,17 @@ def _meeting(firsts: Sequence[str | None], then: str) -> str:
         return pattern_words(then)
     named = ", ".join("whatever it writes" if first is None else pattern_words(first) for first in firsts)
     return f"{named} {'meets' if len(firsts) == 1 else 'meet'} {pattern_words(then)}"
+
+
+def held_words(cause: Held) -> str:
+    """What a task waits for whose turn it is: words that continue "waits for"."""
+    match cause:
+        case "rate":
+            return "its API"
+        case "budget":
+            return "what others leave of the budget"
+        case "machine":
+            return "the machine, which is busy"
 
 
 def pattern_words(pattern: str) -> str:

@@ -16,6 +16,7 @@ from orchestra.model.events import (
     LimitChanged,
     TaskAgain,
     TaskFailed,
+    TaskHeld,
     TaskRejected,
     TaskSkipped,
 )
@@ -572,6 +573,27 @@ def test_while_the_machine_is_busy_one_at_a_time_goes_on() -> None:
     assert notice.message == (
         "nothing starts beside others for now: processors are 100% busy (`limits.cpu`: 90%)"
     )
+
+
+def test_of_what_is_held_back_the_first_are_told_once_each_and_with_another_cause_again() -> None:
+    built_world = world(*(free(name) for name in "abcdefghijkl"))
+    crowded(built_world, lambda now: replace(IDLE, cpu=1.0))
+    held = built_world.build(jobs=12).of(TaskHeld)
+    assert [(event.time, event.task) for event in held if event.time < 1] == [
+        (0.0, name) for name in "bcdefghi"
+    ], "as many as a screen has room for"
+    assert [(event.time, event.task) for event in held if event.time >= 1] == [
+        (1.0, "j"),
+        (2.0, "k"),
+        (3.0, "l"),
+    ]
+    assert {event.cause for event in held} == {"machine"}
+    both = world(*(free(name) for name in "abc"))
+    Service(both, 1, wait_s=3.0, opens=3.0)
+    crowded(both, lambda now: replace(IDLE, cpu=1.0))
+    told = [(event.task, event.cause) for event in both.build(jobs=3).of(TaskHeld)]
+    machine, rate = [("b", "machine"), ("c", "machine")], [("b", "rate"), ("c", "rate")]
+    assert told == [*machine, *rate, ("c", "machine")]
 
 
 def test_it_is_looked_at_again_after_a_while() -> None:

@@ -80,6 +80,7 @@ ONLY_VERBOSE = """\
 [00:00] agent     alpha    says: Done.
 [00:01] ended     noop     no-change  1.0 s
 [00:01] limit     script: up to 3 at once again
+[00:01] held      beta     waits for the machine, which is busy
 [00:02] ended     alpha    success  2.1 s
 [00:02] advanced  main  0a1b2c3 → 1a2b3c4
 [00:02] ended     beta     success  2.2 s

@@ -19,6 +19,7 @@ from orchestra.model.events import (
     StopRequested,
     TaskAgain,
     TaskDecided,
+    TaskHeld,
     TaskLanded,
     TaskSkipped,
     VerifyFinished,
@@ -173,6 +174,22 @@ def test_what_waits_for_a_rate_limit_says_until_when() -> None:
         "  beta   queued",
     ]
     assert "alpha  queued" in seen(*story, limit, ahead=ahead, at=91)[0]
+
+
+def test_what_is_held_back_says_by_what_until_it_starts() -> None:
+    story = [start("alpha", "beta", "gamma"), *map(stale, ("alpha", "beta", "gamma"))]
+    story += [
+        TaskHeld(T, B, "alpha", "machine"),
+        TaskHeld(T, B, "beta", "budget"),
+        TaskHeld(T, B, "gamma", "rate"),
+    ]
+    assert seen(*story)[:3] == [
+        "▸ alpha  waits for the machine, which is busy",
+        "  beta   waits for what others leave of the budget",
+        "  gamma  waits for its API",
+    ]
+    again = [began("alpha", 0), TaskAgain(T, B, "alpha", "alpha-1", "x")]
+    assert any(line.startswith("▸ alpha  queued") for line in seen(*story, *again))
 
 
 def test_what_waits_for_a_slot_and_for_the_base() -> None:
