@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -42,6 +42,9 @@ def mean_running(story: Story) -> float | None:
     return sum(attempt.seconds for attempt in story.attempts) / (last - first) if last > first else 1.0
 
 
+SLACK_S = 0.01
+"""Clocks of one build agree to so much; what ended later let nothing start."""
+
 CLAIMS = ("write-read", "write-write", "shared")
 """The causes of waiting that come from claims."""
 
@@ -60,7 +63,7 @@ def critical_path(story: Story) -> tuple[AttemptStory, ...]:
     one whose end let the next one start.
 
     That is the task's own earlier attempt, the task that it last waited for, or, where it waited for a slot or the
-    like, whatever ended last before it.
+    like, whatever ended last during that wait.
     """
     if not story.attempts:
         return ()
@@ -81,17 +84,27 @@ def _let_start(
     earlier = [other for other in by_task[attempt.task] if other.number < attempt.number]
     if earlier:
         return earlier[-1]
-    last = next((wait for wait in reversed(attempt.waits) if wait.seconds > 0), None)
-    if last is None:
-        return None
-    if last.task is not None:
-        others = by_task.get(last.task, [])
-    elif last.cause == "verify":
-        return None
-    else:
-        others = list(story.attempts)
-    # Clocks of one build agree to a hundredth; what ended later let nothing start.
-    ended = [other for other in others if other.end <= attempt.start + 0.01 and other.start < attempt.start]
+    until = attempt.start
+    for wait in reversed(attempt.waits):
+        if wait.seconds <= 0:
+            continue
+        if wait.cause == "verify":
+            return None
+        since = until - wait.seconds
+        if wait.task is not None:
+            return _last_ended(by_task.get(wait.task, []), attempt, before=attempt.start)
+        # What waited for a place was let go by what ended meanwhile; where nothing did, it was only made ready.
+        ended = [other for other in story.attempts if other.end >= since - SLACK_S]
+        if (found := _last_ended(ended, attempt, before=until)) is not None:
+            return found
+        until = since
+    return None
+
+
+def _last_ended(
+    others: Sequence[AttemptStory], attempt: AttemptStory, *, before: float
+) -> AttemptStory | None:
+    ended = [other for other in others if other.end <= before + SLACK_S and other.start < attempt.start]
     return max(ended, key=lambda other: other.end, default=None)
 
 

@@ -88,6 +88,16 @@ def test_the_critical_path_goes_back_from_the_end_to_what_let_each_start() -> No
     assert critical_path(told(build())) == ()
 
 
+def test_what_ended_before_a_wait_for_a_slot_began_did_not_let_it_end() -> None:
+    """`b` needs `a`, whose landing took a while; then it took a moment to start, in a slot that `c` had left before."""
+    late = attempt("b", 4.3, 6, Wait("needs", 4.0, "a"), Wait("slot", 0.3), slot=2)
+    story = told(build(attempt("a", 0, 2), attempt("c", 0, 3, slot=2), late))
+    assert [each.task for each in critical_path(story)] == ["a", "b"]
+    full = attempt("b", 4.3, 6, Wait("needs", 3.0, "a"), Wait("slot", 1.3), slot=2)
+    story = told(build(attempt("a", 0, 2), attempt("c", 0, 4.2, slot=2), full))
+    assert [each.task for each in critical_path(story)] == ["c", "b"]
+
+
 @SOME
 @given(builds())
 def test_a_critical_path_ends_with_the_last_and_holds_none_twice(events: list[Event]) -> None:
