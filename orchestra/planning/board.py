@@ -146,11 +146,14 @@ class Board:
         return (*card.waits, Wait(cause, seconds))
 
     def last_wait(self, name: str, since: float) -> Wait | None:
-        """What a task that became free waited for longest: its predecessor that settled last."""
+        """What a task that became free waited for longest: its predecessor that settled last.
+
+        Of one that it needs and whose claims it meets, too, it is the need: without the claims it would have waited.
+        """
         edges = [edge for edge in self._incoming[name] if self._cards[edge.first].settled_at > since]
         if not edges:
             return None
-        last = max(edges, key=lambda edge: self._cards[edge.first].settled_at)
+        last = max(edges, key=lambda edge: (self._cards[edge.first].settled_at, edge.kind is EdgeKind.NEED))
         return Wait(last.kind.value, self._cards[last.first].settled_at - since, last.first)
 
     def wakes_at(self, now: float) -> float | None:

@@ -116,6 +116,15 @@ def test_waits_are_split_by_their_causes() -> None:
     assert board.card("b").waits == []
 
 
+def test_who_needs_a_task_and_reads_what_it_writes_waits_for_the_need() -> None:
+    """Else time that no better claims could spare would count as lost to claims."""
+    board, _ = board_of(task("a", write=("a",)), task("b", write=("b",), read=("a",), needs=("a",)))
+    queue(board, "a")
+    board.move(board.card("a"), Stage.RUNNING, at=0.0)
+    settle(board, "a", at=7.0)
+    assert board.last_wait("b", 0.0) == Wait("needs", 7.0, "a")
+
+
 @settings(max_examples=150, deadline=None)
 @given(task_sets(), st.data())
 def test_selected_tasks_keep_the_order_that_all_of_them_have(
