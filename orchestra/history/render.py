@@ -27,6 +27,8 @@ from orchestra.model.text import UNKNOWN, clean, count, duration, money
 _NAMED = 12
 _REASONS = 3
 _SHORT = 7
+_WHOLE = ("prompt-changed", "agent-changed")
+"""Reasons that may name what they say anyhow."""
 
 WIDTH = 80
 """Columns of what is drawn, where no terminal says how many there are."""
@@ -205,7 +207,8 @@ def outcome_of(build: BuildRecord) -> str:
     if build.finished is None:
         state = _word(build.state)
         if build.rebuilt:
-            return f"{build.landed or 0:,} landed (rebuilt from git)"
+            landed = f"{build.landed:,} landed" if build.landed else "nothing landed"
+            return f"{landed} (rebuilt from git)"
         return state if build.closed is not None else f"{state} (process {build.pid})"
     counts = (
         *((build.landed, "landed"), (build.passed, "passed"), (build.no_change, "no change")),
@@ -292,7 +295,8 @@ def _trouble(attempt: AttemptRecord, name: str) -> list[str]:
     for ending in told:
         lines += [f"{name}: {_word(ending.kind)}: {_text(ending.why)}", *_where(ending)]
     if not told and not good:
-        lines.append(f"{name}: {_fate(attempt)}" + (f": {_text(attempt.detail)}" if attempt.detail else ""))
+        told_more = attempt.detail and attempt.detail != attempt.outcome
+        lines.append(f"{name}: {_fate(attempt)}" + (f": {_text(attempt.detail)}" if told_more else ""))
     if not good and attempt.log and not any(ending.log for ending in told):
         lines.append(f"  log: {clean(attempt.log)}")
     return lines
@@ -322,12 +326,15 @@ def _fate(attempt: AttemptRecord) -> str:
 
 
 def _reasons(reasons: Sequence[Why], total: int) -> str:
-    words = [
-        _word(reason.kind) + (f": {clean(reason.subject)}" if reason.subject else "")
-        for reason in reasons[:_REASONS]
-    ]
+    words = [_reason(reason) for reason in reasons[:_REASONS]]
     more = total - len(words)
     return ", ".join(words) + (f" and {more:,} more" if more > 0 and words else "")
+
+
+def _reason(reason: Why) -> str:
+    """A reason in words: `input changed: src/a.py`, but not `prompt changed: prompt`."""
+    said = reason.kind == f"{reason.subject}-changed" and reason.kind in _WHOLE
+    return _word(reason.kind) + (f": {clean(reason.subject)}" if reason.subject and not said else "")
 
 
 def _word(text: str) -> str:

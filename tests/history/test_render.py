@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, timedelta, timezone
 from pathlib import Path
@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator
 from orchestra.history.database import History, open_history
 from orchestra.history.forms import build_to_json, builds_to_json, task_to_json
 from orchestra.history.queries import read_build, read_builds
+from orchestra.history.records import AttemptRecord, BuildDetail, Why
 from orchestra.history.render import outcome_of, render_build, render_builds, render_task
 from orchestra.history.stats import read_task
 from orchestra.model.events import (
@@ -223,6 +224,48 @@ def test_costs_that_nobody_knows_take_no_column(path: Path, history: History) ->
     ):
         assert "COST" not in text
         assert "$" not in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "words"),
+    [
+        ("never-built", None, "never built"),
+        ("prompt-changed", "prompt", "prompt changed"),
+        ("agent-changed", "agent", "agent changed"),
+        ("definition-changed", "check", "definition changed: check"),
+        ("input-changed", "input", "input changed: input"),
+        ("need-changed", "need", "need changed: need"),
+    ],
+)
+def test_a_reason_says_nothing_twice(
+    path: Path, history: History, kind: str, subject: str | None, words: str
+) -> None:
+    detail = _one(path, history, lambda one: replace(one, reasons=(Why(kind, subject, None, None),)))
+    assert render_build(detail, now=NOW, zone=UTC).splitlines()[-1].endswith(f"1  $0.25  {words}")
+
+
+def test_a_rebuilt_build_that_landed_nothing_says_so(path: Path, history: History) -> None:
+    detail = _one(path, history, lambda one: one)
+    assert outcome_of(replace(detail.build, finished=None, rebuilt=True, landed=0)) == (
+        "nothing landed (rebuilt from git)"
+    )
+
+
+def test_an_attempt_that_was_interrupted_says_so_once(path: Path, history: History) -> None:
+    detail = _one(
+        path, history, lambda one: replace(one, outcome="interrupted", detail="interrupted", endings=())
+    )
+    assert "alpha: interrupted\n" in render_build(detail, now=NOW, zone=UTC)
+
+
+def _one(path: Path, history: History, change: Callable[[AttemptRecord], AttemptRecord]) -> BuildDetail:
+    """A build of one attempt, with that changed."""
+    record(path, (started(), *attempt(), landed(), finished(alpha=Final.LANDED)))
+    detail = read_build(history, "last")
+    tasks = tuple(
+        replace(task, attempts=tuple(map(change, task.attempts))) for task in detail.tasks if task.attempts
+    )
+    return replace(detail, tasks=tasks, advances=())
 
 
 def test_an_unfinished_build_names_its_process(path: Path, history: History) -> None:
