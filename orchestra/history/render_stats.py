@@ -70,7 +70,7 @@ def _gains(stats: Stats, plain: bool) -> Iterator[tuple[str, str]]:
     saved = [saving for saving in stats.savings or () if saving.times]
     for place, saving in enumerate(saved):
         usd = f", {money(saving.usd)}" if saving.usd else ""
-        took = duration(saving.seconds) if saving.seconds else UNKNOWN
+        took = duration(saving.seconds) if saving.seconds else "not known"
         text = f"{took}{usd}: {count(saving.times, 'time')} a task was {saving.how}"
         yield "saved" if place == 0 else "", text
 
@@ -94,7 +94,7 @@ def _estimates(stats: Stats) -> Iterator[tuple[str, str]]:
     if not told.attempts:
         return
     change = (told.real_s - told.estimated_s) / told.estimated_s if told.estimated_s > 0 else None
-    off = f" ({change:+.0%})".replace("%", " %") if change is not None else ""
+    off = f" ({round(change * 100):+d} %)" if change is not None else ""
     yield "estimates", f"{duration(told.estimated_s)} expected, {duration(told.real_s)} real{off}"
     held = f"p50 held for {_percent(told.within_p50 / told.attempts)}, p90 for"
     yield "", f"{held} {_percent(told.within_p90 / told.attempts)} of {count(told.attempts, 'attempt')}"
