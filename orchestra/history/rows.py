@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from math import isfinite
 from typing import Any
 
 from orchestra.history.tables import Column, table
@@ -24,15 +25,16 @@ def to_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def records_to_csv(records: Sequence[object], names: Sequence[str]) -> str:
-    """The named fields of values as CSV; a field of a field is named with a dot."""
+    """The named fields of values as CSV; a field of a field is named with a dot, which its title leaves out."""
     return to_csv(
-        [name.replace(".", "_") for name in names], ([_field(one, name) for name in names] for one in records)
+        [name.rpartition(".")[2] for name in names],
+        ([_field(one, name) for name in names] for one in records),
     )
 
 
 def rows_to_table(columns: Sequence[str], rows: Sequence[Sequence[object]], width: int | None = None) -> str:
-    """Rows as a table; numbers stand at the right."""
-    texts = [[_cell(value) for value in row] for row in rows]
+    """Rows as a table; numbers stand at the right, with no more digits than a person reads."""
+    texts = [[_shown(value) for value in row] for row in rows]
     numeric = [
         all(isinstance(row[place], int | float) or row[place] is None for row in rows)
         for place in range(len(columns))
@@ -66,6 +68,12 @@ def _cell(value: object) -> str:
     if isinstance(value, tuple):
         return clean(", ".join(str(getattr(one, "kind", one)) for one in value))
     return clean(str(value))
+
+
+def _shown(value: object) -> str:
+    if not isinstance(value, float) or not isfinite(value):
+        return _cell(value)
+    return f"{value:.3g}" if abs(value) < 1 else f"{round(value, 3):.15g}"
 
 
 def _json(value: object) -> Any:

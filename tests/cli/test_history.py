@@ -76,6 +76,7 @@ def test_every_question_has_every_form_and_changes_nothing(built: Scratch, argv:
     valid("history", data.stdout)
     head, *told = csv.reader(io.StringIO(rows.stdout))
     assert told and all(len(row) == len(head) for row in told)
+    assert len(set(head)) == len(head)
     assert state(built) == before
 
 

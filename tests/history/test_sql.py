@@ -132,6 +132,24 @@ def test_odd_values_have_a_form_everywhere(history: History) -> None:
     assert RAW.findall(rows_to_table(answer.columns, answer.rows).replace("\n", "")) == []
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0006238888888888889, "0.000624"),
+        (2.1661234, "2.166"),
+        (-2.0, "-2"),
+        (0.0, "0"),
+        (1795409492.3204887, "1795409492.32"),
+        (1e22, "1e+22"),
+        (float("inf"), "inf"),
+        (12345678, "12345678"),
+    ],
+)
+def test_a_table_has_no_more_digits_than_a_person_reads(value: float, shown: str) -> None:
+    assert rows_to_table(("n",), [(value,)]).splitlines()[1].strip() == shown
+    assert to_csv(("n",), [(value,)]) == f"n\n{value}"
+
+
 CELLS = st.none() | st.integers(-(2**63), 2**63 - 1) | st.floats() | st.binary(max_size=4) | texts()
 ROWS = st.integers(1, 4).flatmap(
     lambda width: st.tuples(
