@@ -250,7 +250,7 @@ class Build:
             try:
                 if hooks is not None:
                     self._over = True
-                    hooks.close()
+                    hooks.close(self._display.holds)
             finally:
                 for each in trace:
                     each.close()

@@ -103,6 +103,12 @@ class Display:
         with suppress(OSError):  # nobody is there any more
             click.echo(f"warning: {message}", err=True)
 
+    def holds(self, message: str) -> None:
+        """Tell a person what keeps the command from ending though the build has."""
+        if self.verbosity >= 0 and not self.as_json:
+            with suppress(OSError):  # nobody is there any more
+                click.echo(message, err=True)
+
     def waits(self, message: str) -> None:
         """Tell that the build waits, since another one is at work."""
         click.echo(f"{message}; waiting for its end", err=True)

@@ -26,6 +26,9 @@ from orchestra.model.ports import Clock
 SECONDS = 60.0
 """How long a hook may take."""
 
+PATIENCE = 1.0
+"""How long a person waits for hooks at the end before being told so."""
+
 AT_ONCE = 8
 """How many run at a time; the next begins when one of them has ended."""
 
@@ -61,6 +64,7 @@ class Hooks:
         failed: Callable[[str, str | None], None],
         *,
         seconds: float = SECONDS,
+        patience: float = PATIENCE,
         portable: bool = PORTABLE,
     ) -> None:
         """`commands` are by the name of the event; `failed` takes what is to be said of one, and a hint."""
@@ -71,6 +75,7 @@ class Hooks:
         self._clock = clock
         self._failed = failed
         self._seconds = seconds
+        self._patience = patience
         self._portable = portable
         self._waiting: deque[Event] = deque()
         self._last: Event | None = None
@@ -88,11 +93,16 @@ class Hooks:
             self._look(0.0)
             self._start()
 
-    def close(self) -> None:
-        """Wait for all hooks to end, each as long as it may take."""
+    def close(self, waits: Callable[[str], None]) -> None:
+        """Wait for all hooks to end, each as long as it may take; `waits` is told of it once, where that takes long."""
+        tell_at = self._clock.monotonic() + self._patience
         try:
             while True:
                 self._start()
+                if self._running and self._clock.monotonic() >= tell_at:
+                    names = ", ".join(dict.fromkeys(hook.name for hook in self._running))
+                    waits(f"waiting for what runs on {names} (hooks; each may take {self._seconds:g} s)")
+                    tell_at = inf
                 if not self._running:
                     if self._last is None:
                         return
@@ -103,7 +113,7 @@ class Hooks:
                 moments = [
                     moment for hook in self._running if (moment := hook.process.deadline()) is not None
                 ]
-                soonest = min([soonest, *moments])
+                soonest = min([soonest, tell_at, *moments])
                 self._look(None if soonest == inf else max(0.0, soonest - self._clock.monotonic()))
         finally:
             for hook in self._running:

@@ -31,6 +31,8 @@ class Bell:
         self.logs = folder / "logs" / "b1"
         self.logs.parent.mkdir()
         self.said: list[tuple[str, str | None]] = []
+        self.waits: list[str] = []
+        self.patience = 30.0
         self.commands = commands
         self.seconds = 30.0
 
@@ -44,13 +46,18 @@ class Bell:
             SystemClock(),
             lambda message, hint: self.said.append((message, hint)),
             seconds=self.seconds,
+            patience=self.patience,
         )
         try:
             for event in events:
                 hooks.notify(event)
             yield hooks
         finally:
-            hooks.close()
+            hooks.close(self.wait)
+
+    def wait(self, message: str) -> None:
+        self.waits.append(message)
+        (self.root / "told").touch()
 
     def read(self, name: str) -> str:
         return (self.root / name).read_text()
@@ -131,6 +138,15 @@ def test_one_that_takes_too_long_is_stopped_with_all_that_it_started(tmp_path: P
     assert time.monotonic() - began < 20
     assert "took longer than 0.5 s" in bell.said[0][0]
     assert int(bell.read("pid")) not in processes()
+
+
+def test_who_waits_for_hooks_at_the_end_is_told_for_which(tmp_path: Path) -> None:
+    until_told = "until test -e told; do sleep 0.01; done"
+    bell = Bell(tmp_path, build_started=until_told, task_landed=until_told, build_finished="true")
+    bell.patience = 0.05
+    with bell.rung(STARTED, LANDED, LANDED, FINISHED):
+        assert bell.waits == []
+    assert bell.waits == ["waiting for what runs on build_started, task_landed (hooks; each may take 30 s)"]
 
 
 def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
