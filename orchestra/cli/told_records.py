@@ -43,11 +43,14 @@ def events_of(detail: BuildDetail) -> Iterator[dict[str, Any]]:
         "tasks": [task.task for task in detail.tasks],
     }
     yield from sorted(told, key=lambda event: float(event["time"]))
-    if build.finished is not None:
+    if build.rebuilt:
+        message = "rebuilt from git: times, checks, and what neither landed nor was kept are not known"
+        yield {"event": "notice", "time": build.started, "message": message, "hint": None}
+    if build.finished is not None or build.rebuilt:
         yield {
             **asdict(build),
             "event": "build_finished",
-            "time": build.finished,
+            "time": build.started if build.finished is None else build.finished,
             "tasks": {task.task: task.final for task in detail.tasks if task.final is not None},
         }
 

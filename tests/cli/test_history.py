@@ -146,6 +146,9 @@ def test_what_git_tells_comes_back(built: Scratch, tmp_path: Path, how: str) -> 
     assert ("is kept as" in called.stderr) == (how == "damaged")
     assert copy.orchestra("history").stdout.count("1 landed (rebuilt from git)") == 2
     assert copy.orchestra("history", "--rebuild").stdout == "the history knows all that git tells\n"
+    shutil.rmtree(copy.root / ".git" / "orchestra" / "builds")
+    told = copy.orchestra("report", "--format", "md").stdout
+    assert "rebuilt from git: times, checks" in told and "broken off" not in told
     for line in copy.orchestra("history", "--audit").stdout.splitlines():
         assert valid("audit", line)["rebuilt"] is True
     assert copy.orchestra("build").status == 0
