@@ -25,7 +25,8 @@ def parallelism(story: Story) -> Markup:
     scale = _Scale(story, max(1, most, waiting))
     mean = mean_running(story)
     average = "" if mean is None else f", {mean:.1f} on average"
-    words = f"At most {most} ran at once{average} (up to {story.jobs} may); at most {waiting} waited for their turn."
+    ran = f"At most {most} ran at once{average} (the area; up to {story.jobs} may)"
+    words = f"{ran}; at most {waiting} waited for their turn (the dashed line)."
     return figure(
         "parallelism",
         "Attempts at once over time",

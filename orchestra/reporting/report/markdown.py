@@ -101,11 +101,15 @@ def _tasks(story: Story) -> str:
     ordered = sorted(ran, key=lambda task: task.final not in BAD)
     if not ordered:
         return f"{count(len(story.tasks), 'task')}, all fresh."
-    rows = ["| task | outcome | time | cost | |", "| --- | --- | ---: | ---: | --- |"]
+    paid = story.usd is not None
+    rows = [
+        f"| task | outcome | time |{' cost |' if paid else ''} |",
+        f"| --- | --- | ---: |{' ---: |' if paid else ''} --- |",
+    ]
     for task in ordered[:ROWS]:
-        usd = _money(task.usd) if task.usd is not None else ""
+        usd = f" {_money(task.usd) if task.usd is not None else ''} |" if paid else ""
         time = duration(task.seconds) if task.attempts else ""
-        rows.append(f"| {code(task.name, 60)} | {_final(task)} | {time} | {usd} | {_what(task)} |")
+        rows.append(f"| {code(task.name, 60)} | {_final(task)} | {time} |{usd} {_what(task)} |")
     if len(ordered) > ROWS:
         rows.append(f"\n{count(len(ordered) - ROWS, 'more task')}.")
     fresh = len(story.tasks) - len(ordered)

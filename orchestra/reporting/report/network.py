@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from orchestra.model.text import count
-from orchestra.reporting.report.charts import figure
+from orchestra.reporting.report.charts import WIDTH, figure
 from orchestra.reporting.report.markup import Markup, element
 from orchestra.reporting.story import Story, TaskStory
 from orchestra.reporting.words import one_line
@@ -69,7 +69,7 @@ def _drawn(layers: Sequence[Sequence[TaskStory]], tasks: Sequence[TaskStory], wo
     column, row, box_width, box_height = (210.0, 30.0, 156.0, 22.0) if named else (46.0, 12.0, 9.0, 9.0)
     tallest = max(map(len, layers))
     height = row * tallest + 16
-    width = max(320.0, column * len(layers))
+    width = max(WIDTH, column * len(layers))
     at: dict[str, tuple[float, float]] = {}
     for number, layer in enumerate(layers):
         # Layers stand around one middle line, so that edges stay short.

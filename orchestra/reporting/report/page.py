@@ -136,9 +136,12 @@ def _figures(story: Story) -> list[Markup]:
         (duration(sequential), "one after the other"),
         (f"{sequential / story.seconds:.1f}×" if story.attempts and story.seconds > 0 else "–", "speedup"),
         (str(len(story.attempts)), "attempts"),
-        (money(story.usd) if story.attempts else "–", "cost"),
-        ("?" if tokens is None else f"{tokens:,}", "tokens"),
     ]
+    # Scripts and commands ask nobody: a question mark would look as if something were missing.
+    if story.usd is not None:
+        rows.append((money(story.usd), "cost"))
+    if tokens is not None:
+        rows.append((f"{tokens:,}", "tokens"))
     return [element("li", element("b", value), element("span", name)) for value, name in rows]
 
 

@@ -135,38 +135,37 @@ def _claims(task: TaskStory) -> list[tuple[str, Content]]:
 
 
 def _attempts(attempts: Sequence[AttemptStory], start: float) -> Markup:
-    rows = [
-        (
-            str(attempt.number),
-            attempt.agent,
-            duration(attempt.start - start),
-            duration(attempt.seconds),
-            attempt.outcome or "end not told",
-            ", ".join(f"{phase.name} {duration(phase.seconds)}" for phase in attempt.phases),
-            ", ".join(
-                _wait(wait.cause, wait.seconds, wait.task) for wait in attempt.waits if wait.seconds >= 0.05
-            ),
-            money(attempt.usage.usd),
-            "?" if attempt.usage.tokens is None else f"{attempt.usage.tokens:,}",
-            f"{attempt.cpu_s:.1f} s",
-            size(attempt.peak_bytes),
-        )
-        for attempt in attempts
+    """A line an attempt; what none of them told has no column."""
+    columns: list[tuple[str, bool, list[str]]] = [
+        ("no.", False, [str(attempt.number) for attempt in attempts]),
+        ("agent", False, [attempt.agent for attempt in attempts]),
+        ("began at", True, [duration(attempt.start - start) for attempt in attempts]),
+        ("took", True, [duration(attempt.seconds) for attempt in attempts]),
+        ("outcome", False, [attempt.outcome or "end not told" for attempt in attempts]),
+        ("phases", False, [_phases(attempt) for attempt in attempts]),
+        ("waited", False, [_waits(attempt) for attempt in attempts]),
     ]
-    heads = (
-        "no.",
-        "agent",
-        "began at",
-        "took",
-        "outcome",
-        "phases",
-        "waited",
-        "cost",
-        "tokens",
-        "CPU",
-        "memory",
-    )
-    return table(heads, rows, "Attempts", numbers=(2, 3, 7, 8, 9, 10))
+    if any(attempt.usage.usd is not None for attempt in attempts):
+        columns.append(("cost", True, [money(attempt.usage.usd) for attempt in attempts]))
+    if any(attempt.usage.tokens is not None for attempt in attempts):
+        columns.append(("tokens", True, [_tokens(attempt.usage.tokens) for attempt in attempts]))
+    columns += [
+        ("CPU", True, [f"{attempt.cpu_s:.1f} s" for attempt in attempts]),
+        ("memory", True, [size(attempt.peak_bytes) for attempt in attempts]),
+    ]
+    heads = tuple(head for head, _, _ in columns)
+    rows = list(zip(*(texts for _, _, texts in columns), strict=True))
+    numbers = tuple(place for place, (_, number, _) in enumerate(columns) if number)
+    return table(heads, rows, "Attempts", numbers=numbers)
+
+
+def _phases(attempt: AttemptStory) -> str:
+    return ", ".join(f"{phase.name} {duration(phase.seconds)}" for phase in attempt.phases)
+
+
+def _waits(attempt: AttemptStory) -> str:
+    told = (wait for wait in attempt.waits if wait.seconds >= 0.05)
+    return ", ".join(_wait(wait.cause, wait.seconds, wait.task) for wait in told)
 
 
 def _wait(cause: str, seconds: float, task: str | None) -> str:
@@ -281,6 +280,7 @@ def comparison_part(comparison: Comparison) -> Content:
     figures = [
         (row.name, _figure(row.name, row.now), _figure(row.name, row.before), _delta(row.now, row.before))
         for row in comparison.figures
+        if not (row.now is None and row.before is None)
     ]
     turned = [(row.task, final_mark(row.now), row.before or "not in it") for row in comparison.turned[:MOST]]
     slower = [

@@ -5,11 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from dataclasses import replace
 
 from hypothesis import given
 
-from orchestra.model.events import Event
+from orchestra.model.events import AttemptFinished, BuildPlanned, Event
+from orchestra.model.graph import EdgeKind
+from orchestra.model.outcomes import Usage
+from orchestra.model.planned import Before, PlannedTask
 from orchestra.reporting.report.contents import Report
+from orchestra.reporting.report.markdown import markdown
 from orchestra.reporting.report.page import page, verdict
 from orchestra.reporting.report.style import SHEET
 from orchestra.reporting.telling import story_of
@@ -17,6 +22,7 @@ from tests.reporting.stories import STORY
 
 from .kit import HOSTILE, SOME, builds, report_of, told, written
 from .test_markup import Reader, read
+from .test_numbers import PARALLEL
 
 SHOWN = {
     *("html", "head", "meta", "title", "style", "body", "header", "nav", "main", "section", "footer", "h1"),
@@ -122,6 +128,27 @@ def test_who_cannot_see_the_charts_reads_what_they_say() -> None:
     assert "What the tasks wait for was not told in this build." in text
     pictures = [about for tag, about in read(page(report_of(told()))).tags if tag == "svg"]
     assert pictures and all(about["role"] == "img" and about["aria-labelledby"] for about in pictures)
+
+
+def test_what_no_attempt_told_takes_no_room() -> None:
+    """Scripts and commands cost nothing and use no tokens: a page of question marks would say that it is not known."""
+    usage = Usage(input_tokens=5, usd=0.5)
+    paid = [replace(each, usage=usage) if isinstance(each, AttemptFinished) else each for each in PARALLEL]
+    silent, full = report_of(told(PARALLEL)), report_of(told(paid))
+    for text in (">cost</", ">tokens</"):
+        assert text in page(full) and text not in page(silent), text
+    assert ">agent</" in page(silent)
+    assert "| cost |" in markdown(full) and "| cost |" not in markdown(silent)
+
+
+def test_a_small_graph_is_drawn_no_larger_than_the_other_charts() -> None:
+    plans = tuple(
+        PlannedTask(name, name, 0, tuple(Before(one, EdgeKind.NEED) for one in needs), (), (), (), False, ())
+        for name, needs in (("a", ""), ("b", "a"))
+    )
+    found = read(page(report_of(told([PARALLEL[0], BuildPlanned(100.0, "b", plans), *PARALLEL[1:]]))))
+    boxes = [about["viewbox"] for tag, about in found.tags if tag == "svg"]
+    assert len(boxes) > 1 and {(box or "").split()[2] for box in boxes} == {"1000"}
 
 
 def test_a_build_under_way_and_one_that_was_killed_say_so() -> None:
