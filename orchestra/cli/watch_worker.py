@@ -16,6 +16,7 @@ from orchestra.model.events import Event, Notice
 from orchestra.model.freshness import decide_all
 from orchestra.model.ports import Listener
 from orchestra.model.tasks import Manifest
+from orchestra.reporting.words import listing
 from orchestra.watching.builder import Happened, Refused, Waits, Warned, WorkOrder, troubles
 from orchestra.watching.failures import not_again
 from orchestra.watching.wire import receive, send
@@ -86,9 +87,8 @@ def _build(order: WorkOrder, display: _Piped) -> None:
     )
     left = sorted(project.selected(order.targets) & without)
     if left:
-        hint = "press b to try all the same, or change their prompts"
-        message = f"not tried again, since nothing changed for what failed: {', '.join(left)}"
-        display.notify(Notice(time.time(), "", message, hint))
+        message = f"not tried again, unchanged since failing: {listing(left, 4)}"
+        display.notify(Notice(time.time(), "", message, "press b to try"))
     request = BuildRequest(order.targets, order.jobs, budget=order.budget, wait=True, without=without)
     run_build(project, request, display)
 

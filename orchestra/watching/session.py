@@ -376,6 +376,7 @@ class Session:
             match key:
                 case "b":
                     self._failures.forget()
+                    self._told_waiting = None  # what keeps it waiting all the same is the answer
                     self._do(self._machine.build_now(now))
                 case "p":
                     self._do(self._machine.pause(now))
@@ -427,17 +428,16 @@ class Session:
         mended = bool(self._told_errors) and not found.errors
         if found.errors and found.errors != self._told_errors:
             self._tell(WatchTrouble(self._now(), self._build, found.errors, found.sight is not None))
+        if found.errors != self._told_errors:
             self._told_waiting = None
         self._told_errors = found.errors
-        if mended:
-            self._told_waiting = None
         return mended
 
     def _tell_waiting(self, why: Why, message: str) -> None:
-        event = WatchWaiting(0.0, "", why, message)
-        if self._told_waiting != event:
-            self._told_waiting = event
-            self._tell(replace(event, time=self._now()))
+        told = self._told_waiting
+        if told is None or told.why != why or message not in ("", told.message):
+            self._told_waiting = WatchWaiting(self._now(), "", why, message)
+            self._tell(self._told_waiting)
 
     def _polls(self, error: OrchestraError) -> None:
         error.message += ": polling instead"

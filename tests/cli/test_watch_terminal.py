@@ -124,6 +124,16 @@ def test_keys_build_pause_show_and_quit(scratch: Scratch, terminal: Terminal) ->
     assert "3 builds" in terminal.text
 
 
+def test_who_asks_for_a_build_hears_what_it_waits_for(scratch: Scratch, terminal: Terminal) -> None:
+    (scratch.root / ".git" / "rebase-merge").mkdir()
+    terminal.press("b")
+    terminal.sees("a rebase is under way")
+    terminal.press("b")
+    terminal.sees("a rebase is under way")
+    (scratch.root / ".git" / "rebase-merge").rmdir()
+    terminal.sees("1 task is fresh")
+
+
 @pytest.mark.parametrize(
     ("end", "status"),
     [
