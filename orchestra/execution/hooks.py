@@ -18,6 +18,7 @@ from pathlib import Path
 
 from orchestra.execution.commands import why
 from orchestra.execution.environment import attempt_environment
+from orchestra.execution.log import make_logs
 from orchestra.execution.process import GRACE, PORTABLE, ManagedProcess
 from orchestra.model.errors import OrchestraError
 from orchestra.model.events import BuildFinished, Event, to_json
@@ -135,7 +136,7 @@ class Hooks:
 
     def _begin(self, event: Event) -> _Hook:
         command = self._commands[event.name]
-        self._logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_logs(self._logs)
         log = self._logs / f"hook-{self._count:03d}-{event.name}.log"
         # At once: the folder of another one that printed nothing is taken away only while it is empty.
         log.touch()

@@ -30,6 +30,16 @@ LINE_BYTES = 256 * 2**10
 """Bytes of one line in the file."""
 
 
+def make_logs(folder: Path) -> None:
+    """Make the folder of a build's logs, `builds/ID`, but never the state folder above it.
+
+    Where that is gone, the repository was moved or deleted, and the beginning of another one would only be in the way
+    of its return. Raises OSError.
+    """
+    folder.parent.mkdir(exist_ok=True, mode=0o700)
+    folder.mkdir(exist_ok=True, mode=0o700)
+
+
 class AttemptLog:
     """Writes lines as they come; `tail` are the last ones since the current phase began.
 
@@ -58,7 +68,7 @@ class AttemptLog:
         self._mark = b""  # the line behind them that says what is left out
         self._cut = 0  # bytes left out so far
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_logs(path.parent)
             # Unbuffered: a person may be reading along, and after a crash all is there.
             self._file = path.open("a+b", buffering=0)
             self._size = self._file.seek(0, os.SEEK_END)

@@ -140,6 +140,15 @@ def test_one_that_takes_too_long_is_stopped_with_all_that_it_started(tmp_path: P
     assert int(bell.read("pid")) not in processes()
 
 
+def test_a_repository_that_is_gone_is_not_begun_again(tmp_path: Path) -> None:
+    bell = Bell(tmp_path, task_landed="true")
+    bell.logs = tmp_path / "moved" / ".git" / "orchestra" / "builds" / "b1"
+    with bell.rung(LANDED):
+        pass
+    assert "the hook on task_landed did not start: " in bell.said[0][0]
+    assert not (tmp_path / "moved").exists()
+
+
 def test_who_waits_for_hooks_at_the_end_is_told_for_which(tmp_path: Path) -> None:
     until_told = "until test -e told; do sleep 0.01; done"
     bell = Bell(tmp_path, build_started=until_told, task_landed=until_told, build_finished="true")
