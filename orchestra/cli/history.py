@@ -248,7 +248,7 @@ def _stats(history: History, asked: Asked) -> str:
     if asked.as_csv:
         from orchestra.history.rows import records_to_csv
 
-        tally = ("attempts", "good", "seconds", "usd", "tokens")
+        tally = ("attempts", "good", "interrupted", "seconds", "usd", "tokens")
         builds = ("builds", "ok", "busy", "wall_s", "sequential_s", "slot_s", "speedup", "efficiency")
         names = ["start", "days", *(f"tally.{name}" for name in tally)]
         names += [] if stats.builds is None else [f"builds.{name}" for name in builds]

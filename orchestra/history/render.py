@@ -19,6 +19,7 @@ from orchestra.history.records import (
     Why,
 )
 from orchestra.history.rollbacks import RollbackRecord
+from orchestra.history.statistics import Tally
 from orchestra.history.tables import Column, table, wrapped
 from orchestra.history.timeline import timeline
 from orchestra.model.outcomes import Final, Outcome
@@ -186,7 +187,7 @@ def render_task(
 def _task_figures(history: TaskHistory, width: int | None, plain: bool) -> Iterable[str]:
     tally = history.tally
     if history.rate is not None:
-        yield f"success   {share_of(history.rate)}, {tally.good:,} of {tally.attempts:,}"
+        yield f"success   {share_of(history.rate)}, {judged_of(tally)}"
     if history.seconds:
         most = max(8, min(40, (width or WIDTH) - 12))
         line = sparkline(thinned(history.seconds, most), plain=plain)
@@ -197,8 +198,16 @@ def _task_figures(history: TaskHistory, width: int | None, plain: bool) -> Itera
         yield f"cost      {money(tally.usd)}, {money(tally.usd / tally.attempts)} an attempt"
 
 
-def share_of(rate: Interval) -> str:
-    """A share with its interval: `92 % (88–95 %)`."""
+def judged_of(tally: Tally) -> str:
+    """Of how many attempts a rate of success is: `7 of 8 attempts, 2 more interrupted`."""
+    more = f", {tally.interrupted:,} more interrupted" if tally.interrupted else ""
+    return f"{tally.good:,} of {count(tally.judged, 'attempt')}{more}"
+
+
+def share_of(rate: Interval | None) -> str:
+    """A share with its interval: `92 % (88–95 %)`; nothing where there is none."""
+    if rate is None:
+        return ""
     return f"{rate.share:.0%} ({rate.low * 100:.0f}–{rate.high:.0%})".replace("%", " %")
 
 

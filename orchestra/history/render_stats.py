@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from orchestra.history.figures import sparkline
-from orchestra.history.render import share_of
+from orchestra.history.render import judged_of, share_of
 from orchestra.history.statistics import Group, Loss, Period, Stats
 from orchestra.history.tables import Column, table, wrapped
 from orchestra.model.text import UNKNOWN, clean, count, duration, money
@@ -63,7 +63,8 @@ def _gains(stats: Stats, plain: bool) -> Iterator[tuple[str, str]]:
         yield "speedup", f"{builds.speedup:.1f}×, {work}  {line}".rstrip()
         yield "efficiency", f"{_percent(builds.efficiency)} of the slots' time was work"
     if stats.rate is not None:
-        yield "success", f"{share_of(stats.rate)}, {tally.good:,} of {count(tally.attempts, 'attempt')}"
+        yield "success", f"{share_of(stats.rate)}, {judged_of(tally)}"
+    if tally.attempts:
         yield "time", f"{duration(tally.seconds)} in attempts"
     if tally.usd is not None or tally.tokens:
         yield "cost", f"{money(tally.usd)}, {count(tally.tokens, 'token')}"
@@ -119,7 +120,7 @@ def _tasks(title: str, groups: Sequence[Group], width: int | None) -> str:
             duration(group.p50_s) if group.p50_s is not None else "",
             duration(group.p90_s) if group.p90_s is not None else "",
             share_of(group.rate),
-            f"{group.tally.attempts:,}",
+            f"{group.tally.judged:,}" if group.tally.judged else "",
             money(group.tally.usd) if group.tally.usd is not None else "",
         ]
         for group in groups
@@ -140,7 +141,7 @@ def _agents(groups: Sequence[Group], width: int | None) -> str:
             clean(group.name),
             duration(group.tally.seconds / group.tally.attempts),
             share_of(group.rate),
-            f"{group.tally.attempts:,}",
+            f"{group.tally.judged:,}" if group.tally.judged else "",
             money(group.tally.usd) if group.tally.usd is not None else "",
         ]
         for group in groups
@@ -172,7 +173,7 @@ def _period(period: Period) -> list[str]:
         f"{speedup:.1f}×" if speedup is not None else "",
         _percent(builds.efficiency) if builds is not None and speedup is not None else "",
         f"{tally.attempts:,}" if tally.attempts else "",
-        _percent(tally.good / tally.attempts) if tally.attempts else "",
+        _percent(tally.good / tally.judged) if tally.judged else "",
         money(tally.usd) if tally.usd is not None else "",
     ]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestra.history.figures import Interval
+from orchestra.history.figures import Interval, wilson
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +34,40 @@ EVERYTHING = Wanted()
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Ended attempts added up: how many, how many of them did what was asked, their time, cost and tokens."""
+    """Ended attempts added up: how many, how many of them did what was asked, their time, cost and tokens.
+
+    `interrupted`: how many were cut off (Ctrl-C, `orchestra stop`, a watch that begins anew). They say nothing about
+    the task or the agent.
+    """
 
     attempts: int
     good: int
+    interrupted: int
     seconds: float
     usd: float | None
     tokens: int
 
+    @property
+    def judged(self) -> int:
+        """How many came to an end of their own: of these a rate of success is."""
+        return self.attempts - self.interrupted
+
+    @property
+    def rate(self) -> Interval | None:
+        """How many of those did what was asked; None where there are none."""
+        return wilson(self.good, self.judged) if self.judged else None
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The attempts at one task, or of one agent; `rate` is of success.
+    """The attempts at one task, or of one agent; `rate` is of success, None where each was interrupted.
 
     `p50_s` and `p90_s` are of the newest that went well, None where none did or that was not looked up.
     """
 
     name: str
     tally: Tally
-    rate: Interval
+    rate: Interval | None
     p50_s: float | None = None
     p90_s: float | None = None
 
@@ -135,7 +150,7 @@ class Period:
 class Stats:
     """All figures of what was asked for; `builds` and `savings` are None where not whole builds are.
 
-    `rate` is None where no attempt ended; `claims_s` was waited for what other tasks claim.
+    `rate` is None where no attempt came to an end of its own; `claims_s` was waited for what other tasks claim.
     """
 
     wanted: Wanted

@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Any
 
 from orchestra.history.database import History
-from orchestra.history.figures import wilson
 from orchestra.history.queries import ask, read_attempts
 from orchestra.history.records import TaskHistory
 from orchestra.history.statistics import (
@@ -78,7 +77,7 @@ def read_stats(history: History, wanted: Wanted) -> Stats:
     return Stats(
         wanted=wanted,
         tally=tally,
-        rate=wilson(tally.good, tally.attempts) if tally.attempts else None,
+        rate=tally.rate,
         builds=None if builds is None else _builds(builds),
         savings=None if builds is None else _savings(builds),
         losses=tuple(_loss(cause, [row for row in rows if row["lost"] == cause]) for cause in _CAUSES),
@@ -107,17 +106,16 @@ def read_task(
     source, values = _attempts(replace(wanted, task=name, outcome=None), *_OF_TASKS)
     rows = ask(history, f"SELECT outcome, {_summed(FIGURES)} FROM ({source}) GROUP BY outcome", *values)
     tally = _tally(rows)
-    rate = wilson(tally.good, tally.attempts) if tally.attempts else None
-    return TaskHistory(name, total, attempts, tally, rate, good_seconds(history, name, wanted.agent))
+    return TaskHistory(name, total, attempts, tally, tally.rate, good_seconds(history, name, wanted.agent))
 
 
 def _ranked(history: History, rows: Sequence[dict[str, Any]]) -> dict[str, tuple[Group, ...]]:
     """The tasks whose attempts take longest, and those that fail most surely, with their percentiles."""
     tasks = _groups(rows, "task")
     slowest = sorted(tasks, key=lambda group: (-group.tally.seconds / group.tally.attempts, group.name))
-    failing = [group for group in tasks if group.tally.good < group.tally.attempts]
+    failing = [group for group in tasks if group.tally.good < group.tally.judged]
     # By what is left of the failures in the best case: once out of once says less than nine times out of ten.
-    failing.sort(key=lambda group: (group.rate.high, -group.tally.attempts, group.name))
+    failing.sort(key=lambda group: (group.rate.high if group.rate else 1.0, -group.tally.judged, group.name))
     return {
         "slowest": tuple(_measured(history, group) for group in slowest[:SHOWN]),
         "failing": tuple(_measured(history, group) for group in failing[:SHOWN]),
@@ -183,6 +181,7 @@ def _tally(rows: Sequence[dict[str, Any]]) -> Tally:
     return Tally(
         attempts=_total(rows, "n"),
         good=_total((row for row in rows if row["outcome"] in _GOOD), "n"),
+        interrupted=_total((row for row in rows if row["outcome"] == Outcome.INTERRUPTED), "n"),
         seconds=_total(rows, "ms") / 1000,
         usd=_usd(rows),
         tokens=_total(rows, "tokens"),
@@ -194,7 +193,7 @@ def _groups(rows: Sequence[dict[str, Any]], name: str) -> list[Group]:
     for row in rows:
         groups[row[name]].append(row)
     tallies = {key: _tally(found) for key, found in groups.items()}
-    return [Group(key, tally, wilson(tally.good, tally.attempts)) for key, tally in tallies.items()]
+    return [Group(key, tally, tally.rate) for key, tally in tallies.items()]
 
 
 def _measured(history: History, group: Group) -> Group:

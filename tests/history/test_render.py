@@ -177,7 +177,7 @@ def test_one_task_says_why_it_ran_each_time(path: Path, history: History) -> Non
         text
         == """\
 beta: 4 attempts, the newest 3
-success   100 % (51–100 %), 4 of 4
+success   100 % (51–100 %), 4 of 4 attempts
 time      p50 2.0 s, p90 2.0 s
           ████
 cost      $1.00, $0.25 an attempt

@@ -11,7 +11,7 @@ from orchestra.history.statistics import EVERYTHING, Builds, Estimates, Saving, 
 
 NOTHING = Stats(
     wanted=EVERYTHING,
-    tally=Tally(attempts=0, good=0, seconds=0.0, usd=None, tokens=0),
+    tally=Tally(attempts=0, good=0, interrupted=0, seconds=0.0, usd=None, tokens=0),
     rate=None,
     builds=Builds(builds=1, ok=1, busy=0, wall_s=0.0, sequential_s=0.0, slot_s=0.0),
     savings=(),

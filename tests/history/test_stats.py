@@ -15,6 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestra.history.database import History, open_history
+from orchestra.history.figures import wilson
+from orchestra.history.render import render_task
+from orchestra.history.render_stats import render_stats
 from orchestra.history.statistics import EVERYTHING, Builds, Loss, Stats, Tally, Wanted
 from orchestra.history.stats import read_stats, read_task
 from orchestra.history.storing import rows
@@ -73,6 +76,7 @@ def tally_of(found: Iterable[dict[str, Any]]) -> Tally:
     return Tally(
         attempts=len(told),
         good=sum(row["outcome"] in GOOD for row in told),
+        interrupted=sum(row["outcome"] == "interrupted" for row in told),
         seconds=sum(milli(row["seconds"]) for row in told) / 1000,
         usd=sum(micro(row["usd"]) for row in priced) / 1e6 if priced else None,
         tokens=sum(map(tokens_of, told)),
@@ -299,3 +303,34 @@ def test_the_most_failing_are_those_that_surely_fail(path: Path, history: Histor
             outcome = Outcome.SUCCESS if good else Outcome.FAILED
             record(path, (started(f"{task}{number}", (task,)), *before, replace(end, outcome=outcome)))
     assert [group.name for group in agree(history, EVERYTHING).failing] == ["often", "once"]
+
+
+def test_what_was_interrupted_says_nothing_of_success(path: Path, history: History) -> None:
+    ends = {
+        "mixed": ["success", "interrupted", "failed"],
+        "cut": ["interrupted"],
+        "good": ["success", "interrupted"],
+    }
+    for task, outcomes in ends.items():
+        for number, outcome in enumerate(outcomes):
+            *before, end = attempt(task, f"{task}{number}")
+            assert isinstance(end, AttemptFinished)
+            ended = replace(end, outcome=Outcome(outcome))
+            record(path, (started(f"{task}{number}", (task,)), *before, ended))
+    stats = agree(history, EVERYTHING)
+    assert (stats.tally.attempts, stats.tally.interrupted, stats.tally.judged) == (6, 3, 3)
+    assert stats.rate == wilson(2, 3)
+    assert {group.name: group.rate for group in stats.slowest} == {
+        "mixed": wilson(1, 2),
+        "cut": None,
+        "good": wilson(1, 1),
+    }
+    # Who was only ever interrupted did not fail.
+    assert [group.name for group in stats.failing] == ["mixed"]
+    assert "67 % (21–94 %), 2 of 3 attempts, 3 more interrupted" in render_stats(stats)
+    assert "100 % (21–100 %), 1 of 1 attempt, 1 more interrupted" in render_task(
+        read_task(history, "good"), now=0.0
+    )
+    assert read_task(history, "cut").rate is None
+    agree(history, Wanted(outcome="interrupted"))
+    assert read_stats(history, Wanted(outcome="interrupted")).rate is None
