@@ -151,7 +151,13 @@ def _tests(report: Report) -> str:
         for case in file.cases
         if case.state in ("failed", "error")
     ]
-    return "\n".join([f"Tests: {told or 'none'}", *(["", *bad[:10]] if bad else [])])
+    unread = [
+        f"- {code(file.task, 40)} {code(file.path)}: {code(file.problem)}"
+        for file in report.tests
+        if file.problem
+    ]
+    listed = [*bad[:10], *unread[:5]]
+    return "\n".join([f"Tests: {told or 'none'}", *(["", *listed] if listed else [])])
 
 
 def _beside(comparison: Comparison) -> str:

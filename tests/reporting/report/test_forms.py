@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from orchestra.model.events import AttemptFinished, Event
 from orchestra.model.outcomes import Usage
 from orchestra.model.text import clean
-from orchestra.reporting.report.contents import Report
+from orchestra.reporting.report.contents import JUnitFile, Report
 from orchestra.reporting.report.form import form
 from orchestra.reporting.report.junit import junit
 from orchestra.reporting.report.junit_reading import read_junit
@@ -128,6 +128,12 @@ def test_little_money_is_no_markup() -> None:
     ]
     text = markdown(report_of(told(cheap)))
     assert "&lt;$0.01" in text and "<" not in outside(text)
+
+
+def test_markdown_names_test_reports_that_cannot_be_read() -> None:
+    kept = (JUnitFile("beta", "junit.xml", problem="cannot be read: unclosed token"),)
+    text = markdown(replace(Report(told(), 0.0, "1"), tests=kept))
+    assert "Tests: none\n\n- `beta` `junit.xml`: `cannot be read: unclosed token`\n" in text
 
 
 def test_markdown_is_short_and_says_what_matters() -> None:
