@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,12 @@ class TraceFile:
         self._failed = failed
         self._events: list[dict[str, Any]] = []
         try:
+            new = not os.path.lexists(path)
             with path.open("a"):
                 pass
+            if new:
+                # Until there is a trace: an empty file in the checkout would be told as one that tasks do not see.
+                path.unlink()
         except OSError as error:
             raise environment_error(f"cannot write {path}", causes=(str(error.strerror or error),)) from error
 

@@ -193,12 +193,23 @@ def test_a_file_has_the_trace_also_of_a_build_without_an_end(tmp_path: Path) -> 
     assert not problems
 
 
+def test_there_is_no_file_before_there_is_a_trace(tmp_path: Path) -> None:
+    """Else a build with `--trace t.json` would note t.json as a file that is not committed."""
+    TraceFile(tmp_path / "t.json", lambda problem: None)
+    assert list(tmp_path.iterdir()) == []
+    # What is there stays until it is overwritten, a link that leads nowhere yet too.
+    (tmp_path / "old.json").write_text("{}")
+    (tmp_path / "link.json").symlink_to("target.json")
+    for name in ("old.json", "link.json"):
+        TraceFile(tmp_path / name, lambda problem: None)
+    assert (tmp_path / "old.json").read_text() == "{}" and (tmp_path / "link.json").is_symlink()
+
+
 def test_that_a_trace_cannot_be_written_is_told_once(tmp_path: Path) -> None:
     problems: list[str] = []
     place = tmp_path / "folder"
     place.mkdir()
     file = TraceFile(place / "t.json", problems.append)
-    (place / "t.json").unlink()
     place.rmdir()
     for event in STORY:
         file.notify(event)
