@@ -87,7 +87,8 @@ def open_for_reading(path: Path, *, busy_ms: int = BUSY_MS) -> History | None:
             connection.close()
             raise
     except sqlite3.Error as error:
-        hint = "the next `orchestra build` sets it aside and begins a new one" if is_damage(error) else None
+        aside = "orchestra history --rebuild sets it aside and begins a new one with what git tells"
+        hint = aside if is_damage(error) else None
         raise environment_error(
             f"the history cannot be read: {path}", causes=(str(error),), hint=hint
         ) from error

@@ -141,6 +141,7 @@ def test_what_git_tells_comes_back(built: Scratch, tmp_path: Path, how: str) -> 
     history.unlink()
     if how == "damaged":
         history.write_bytes(b"no database" * 1000)
+    assert "orchestra history --rebuild" in copy.orchestra("history").stderr
     called = copy.orchestra("history", "--rebuild")
     assert (called.status, called.stdout) == (0, "put in what git tells: 2 builds, 2 attempts, 2 landings\n")
     assert ("is kept as" in called.stderr) == (how == "damaged")
