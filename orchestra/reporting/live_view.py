@@ -16,7 +16,7 @@ from orchestra.model.text import clean, count, duration, money, size
 from orchestra.reporting.cells import cell, cells
 from orchestra.reporting.lines import elapsed
 from orchestra.reporting.live_state import LANDING, Progress, Running, Used, Waiting
-from orchestra.reporting.words import Style, held_words, paint
+from orchestra.reporting.words import Style, held_words, outcome_words, paint
 
 Piece = tuple[str, Style]
 
@@ -205,7 +205,7 @@ def _totals(progress: Progress, now: float, look: Look, reading: Reading | None)
     line: list[Piece] = [(f"{elapsed(now - progress.started.time)}  {done:,}/{progress.total:,}", Style.NONE)]
     for final, style in _ORDER:
         if ends[final]:
-            line += [("  ", Style.NONE), (f"{ends[final]:,} {final.value}", style)]
+            line += [("  ", Style.NONE), (f"{ends[final]:,} {outcome_words(final.value)}", style)]
     if progress.running:
         line += [("  ", Style.NONE), (f"{len(progress.running):,} running", Style.NONE)]
     if progress.left:

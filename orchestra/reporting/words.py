@@ -75,6 +75,11 @@ def path_words(path: str) -> str:
     return safe if len(safe) <= PATH_WIDTH else "…" + safe[1 - PATH_WIDTH :]
 
 
+def outcome_words(outcome: str) -> str:
+    """An outcome as a person reads it: `no change`. Programs are told `no-change`."""
+    return outcome.replace("-", " ")
+
+
 def listing(names: Iterable[str], limit: int = 8) -> str:
     """Names as `a, b, c and 12 more`, each clean."""
     every = list(names)

@@ -22,6 +22,7 @@ from orchestra.model.events import (
     TaskHeld,
     TaskLanded,
     TaskSkipped,
+    TaskUnchanged,
     VerifyFinished,
     VerifyStarted,
 )
@@ -209,6 +210,12 @@ def test_the_end_is_foretold_from_as_many_as_really_run() -> None:
     story = [start(*names, jobs=4), *map(stale, names), began("a", 0)]
     assert seen(*story, ahead=ahead, at=0)[-1] == "about 4 min 00 s left"
     assert seen(*story, *(began(name, 0) for name in names), ahead=ahead, at=0)[-1] == "about 1 min 00 s left"
+
+
+def test_totals_are_in_words() -> None:
+    story = [start("alpha", "beta"), stale("alpha"), stale("beta"), began("alpha", 0), began("beta", 0)]
+    same = TaskUnchanged(T, B, "alpha", "alpha-1", Final.NO_CHANGE)
+    assert seen(*story, same)[-1] == "01:00  1/2  1 no change  1 running"
 
 
 def test_an_interrupt_is_told_at_once() -> None:

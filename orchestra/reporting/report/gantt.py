@@ -10,7 +10,7 @@ from orchestra.reporting.report.markup import Markup, element
 from orchestra.reporting.report.numbers import critical_path
 from orchestra.reporting.report.rows import Row, rows_of
 from orchestra.reporting.story import AttemptStory, Story, Verification
-from orchestra.reporting.words import one_line
+from orchestra.reporting.words import one_line, outcome_words
 
 ROW = 30.0
 BAR = 18.0
@@ -98,7 +98,7 @@ def _bar(attempt: AttemptStory, axis: Axis, y: float, *, on_path: bool) -> Marku
 
 def _title(attempt: AttemptStory) -> str:
     again = f" (attempt {attempt.number})" if attempt.number > 1 else ""
-    how = attempt.outcome or "end not told"
+    how = outcome_words(attempt.outcome or "end not told")
     phases = ", ".join(f"{phase.name} {duration(phase.seconds)}" for phase in attempt.phases)
     detail = f": {one_line(attempt.detail, 200)}" if attempt.detail else ""
     return f"{attempt.task}{again}: {duration(attempt.seconds)}, {how}{detail}" + (

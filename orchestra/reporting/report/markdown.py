@@ -12,7 +12,7 @@ from orchestra.reporting.report.numbers import Comparison, critical_path
 from orchestra.reporting.report.page import verdict
 from orchestra.reporting.report.tables import day_and_time
 from orchestra.reporting.story import BAD, Story, TaskStory
-from orchestra.reporting.words import branch_words, listing, log_lines, one_line, short
+from orchestra.reporting.words import branch_words, listing, log_lines, one_line, outcome_words, short
 
 ROWS = 40
 """Tasks in the table: those that have to be seen to first."""
@@ -117,7 +117,7 @@ def _tasks(story: Story) -> str:
 
 
 def _final(task: TaskStory) -> str:
-    final = clean(task.final or "not told")
+    final = outcome_words(clean(task.final or "not told"))
     return f"**{final}**" if task.final in BAD else final
 
 

@@ -26,7 +26,7 @@ from orchestra.reporting.report.tables import (
 )
 from orchestra.reporting.report.tests_part import coverage_part, tests_part
 from orchestra.reporting.story import BAD, Story
-from orchestra.reporting.words import branch_words, short
+from orchestra.reporting.words import branch_words, outcome_words, short
 
 FINALS = (
     *("failed", "rejected", "interrupted", "skipped"),
@@ -56,7 +56,7 @@ def page(report: Report) -> str:
 
 def verdict(story: Story) -> str:
     """How the build stands, in a few words: `3 landed, 1 failed`."""
-    told = [f"{number:,} {final}" for final in FINALS if (number := story.count(final))]
+    told = [f"{number:,} {outcome_words(final)}" for final in FINALS if (number := story.count(final))]
     open_ones = sum(task.final is None for task in story.tasks)
     if open_ones:
         told.append(f"{open_ones:,} open")

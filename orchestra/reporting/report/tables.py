@@ -13,7 +13,15 @@ from orchestra.reporting.report.network import mood
 from orchestra.reporting.report.numbers import CLAIMS, Comparison, waited
 from orchestra.reporting.report.reasons import reasons_of
 from orchestra.reporting.story import BAD, AttemptStory, Story, TaskStory
-from orchestra.reporting.words import listing, log_lines, one_line, path_words, pattern_words, short
+from orchestra.reporting.words import (
+    listing,
+    log_lines,
+    one_line,
+    outcome_words,
+    path_words,
+    pattern_words,
+    short,
+)
 
 TAIL = 40
 """Lines of the end of a log that are shown."""
@@ -46,7 +54,7 @@ def table(
 
 def final_mark(final: str | None) -> Markup:
     """A final outcome as a word in its colour."""
-    return element("span", final or "not told", class_=f"mark {mood(final)}")
+    return element("span", outcome_words(final or "not told"), class_=f"mark {mood(final)}")
 
 
 def tasks_part(report: Report) -> list[Markup]:
@@ -141,7 +149,7 @@ def _attempts(attempts: Sequence[AttemptStory], start: float) -> Markup:
         ("agent", False, [attempt.agent for attempt in attempts]),
         ("began at", True, [duration(attempt.start - start) for attempt in attempts]),
         ("took", True, [duration(attempt.seconds) for attempt in attempts]),
-        ("outcome", False, [attempt.outcome or "end not told" for attempt in attempts]),
+        ("outcome", False, [outcome_words(attempt.outcome or "end not told") for attempt in attempts]),
         ("phases", False, [_phases(attempt) for attempt in attempts]),
         ("waited", False, [_waits(attempt) for attempt in attempts]),
     ]
@@ -282,7 +290,10 @@ def comparison_part(comparison: Comparison) -> Content:
         for row in comparison.figures
         if not (row.now is None and row.before is None)
     ]
-    turned = [(row.task, final_mark(row.now), row.before or "not in it") for row in comparison.turned[:MOST]]
+    turned = [
+        (row.task, final_mark(row.now), outcome_words(row.before or "not in it"))
+        for row in comparison.turned[:MOST]
+    ]
     slower = [
         (task, duration(now), duration(before), _delta(now, before))
         for task, now, before in comparison.slower[:10]

@@ -141,6 +141,13 @@ def test_what_no_attempt_told_takes_no_room() -> None:
     assert "| cost |" in markdown(full) and "| cost |" not in markdown(silent)
 
 
+def test_outcomes_are_words() -> None:
+    """As in the summary, the history and the live view; programs are told `no-change`."""
+    report = report_of(told())
+    for text in (read(page(report)).text, markdown(report)):
+        assert "1 no change" in text and "no-change" not in text
+
+
 def test_a_small_graph_is_drawn_no_larger_than_the_other_charts() -> None:
     plans = tuple(
         PlannedTask(name, name, 0, tuple(Before(one, EdgeKind.NEED) for one in needs), (), (), (), False, ())
@@ -157,4 +164,4 @@ def test_a_build_under_way_and_one_that_was_killed_say_so() -> None:
     assert "still at work when this was written" in read(page(Report(running, 0.0, "1"))).text
     killed = told(STORY[:20])
     assert "it did not come to its end" in read(page(Report(killed, 0.0, "1"))).text
-    assert verdict(killed) == "1 adopted, 1 no-change, 1 fresh, 1 reverted, 8 open"
+    assert verdict(killed) == "1 adopted, 1 no change, 1 fresh, 1 reverted, 8 open"
