@@ -249,6 +249,37 @@ def test_restart_interrupts_a_build_once_since_twice_means_at_once() -> None:
     assert made.builds[-1][1] == made.version
 
 
+def test_restart_interrupts_each_build_that_a_change_meets() -> None:
+    made = World("restart", seconds=10.0)
+    for number in (1, 2, 3):
+        made.wait(1.0)
+        made.change()
+        made.wait(0.5)
+        assert (made.interrupts, made.cut) == (number, set(range(1, number + 1)))
+    made.wait(LATE)
+    assert len(made.builds) == 4
+
+
+def test_what_is_queued_is_told_once_whatever_else_is_written() -> None:
+    made = World("queue", seconds=10.0)
+    made.wait(1.0)
+    made.change()
+    made.wait(1.0)
+    made.touch()
+    made.wait(1.0)
+    assert made.effects == [Effect.BUILD, Effect.QUEUED]
+
+
+def test_who_asks_during_a_build_gets_what_was_ignored_and_hears_of_it() -> None:
+    made = World("ignore", seconds=10.0)
+    made.wait(1.0)
+    made.change()
+    made.do(made.machine.build_now(made.now))
+    made.wait(LATE)
+    assert [version for _, version in made.builds] == [1, made.version]
+    assert made.effects == [Effect.BUILD, Effect.BUILD]
+
+
 def test_ignored_is_what_came_during_the_build_and_not_what_git_does_after_it() -> None:
     made = World("ignore", seconds=10.0)
     made.wait(9.0)
@@ -272,6 +303,17 @@ def test_while_git_is_in_the_middle_of_something_nothing_is_built() -> None:
     made.git = False
     made.wait(1.0)
     assert made.builds[-1][1] == made.version
+    made.wait(LATE)
+    # The next time it looks as often at first: most of what git does is over in a moment.
+    made.git = True
+    made.change()
+    made.wait(DEBOUNCE + 0.01)
+    made.git = False
+    over = made.now
+    made.wait(LATE)
+    begun, version = made.builds[-1]
+    assert begun == pytest.approx(over, abs=0.1)
+    assert version == made.version
 
 
 def test_what_cannot_be_read_is_not_built_before_it_can() -> None:
@@ -315,6 +357,16 @@ def test_who_asks_during_a_build_gets_one_after_it() -> None:
     assert len(made.builds) == 1
     made.wait(LATE)
     assert len(made.builds) == 2
+
+
+def test_who_asked_for_what_cannot_be_read_asks_again() -> None:
+    made = world()
+    made.broken = True
+    made.do(made.machine.build_now(made.now))
+    made.broken = False
+    made.touch()
+    made.wait(LATE)
+    assert len(made.builds) == 1, "it was told what is wrong; that it is right again is nothing new to build"
 
 
 def test_who_leaves_ends_the_build_first() -> None:

@@ -13,10 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestra.model.events import AttemptStarted, Event, TaskFailed, TaskLanded, TaskRejected
+from orchestra.model.events import (
+    AttemptStarted,
+    Event,
+    TaskFailed,
+    TaskLanded,
+    TaskRecorded,
+    TaskRejected,
+    TaskUnchanged,
+)
 from orchestra.model.freshness import Decision, State
 from orchestra.model.graph import build_graph
-from orchestra.model.outcomes import Outcome
+from orchestra.model.outcomes import Final, Outcome
 from orchestra.model.tasks import Claims, Limits, Manifest, Prompt, Task
 from orchestra.reporting.watch_lines import WatchLines
 from orchestra.watching.builder import Builder, WorkOrder
@@ -82,6 +90,15 @@ def test_numbers_are_equal_only_for_equal_sights(steps: list[tuple[int, bool]]) 
             base, base_number = now, number
 
 
+def test_sights_of_long_ago_are_let_go() -> None:
+    numbers, base = Numbers(), sight(task("a"))
+    numbers.of(base, None)
+    for which in range(50):
+        numbers.of(sight(task("a", text=f"{which}\n")), base)
+    held = [each for each in gc.get_referrers(Sight) if type(each) is Sight and each is not base]
+    assert len(held) <= 1
+
+
 # --- failures ------------------------------------------------------------------------------------------------
 
 
@@ -104,6 +121,24 @@ def test_failures_are_remembered_by_key_until_they_are_over() -> None:
     known.heard(TaskLanded(0.0, "b", "a", "a-2", "c", (), True))
     assert dict(known.keys) == {"b": "k2"}
     known.forget()
+    assert not known.keys
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        TaskLanded(0.0, "b", "a", "a-2", "c", (), True),
+        TaskUnchanged(0.0, "b", "a", "a-2", Final.NO_CHANGE),
+        TaskRecorded(0.0, "b", "a", Final.ADOPTED),
+    ],
+    ids=lambda event: event.name,
+)
+def test_a_failure_is_over_however_the_task_came_to_be_well(over: Event) -> None:
+    known = Failures()
+    known.heard(began("a", "k1"))
+    known.heard(TaskFailed(0.0, "b", "a", "a-1", Outcome.CHECK_FAILED, "no"))
+    assert known.keys
+    known.heard(over)
     assert not known.keys
 
 
@@ -191,10 +226,25 @@ def test_few_folders_are_watched(root: Path) -> None:
     assert not {path for path in checkout if "node_modules" in path or "objects" in path}
 
 
+def test_repositories_within_the_repository_are_left_alone(root: Path) -> None:
+    (root / "src/vendored/inner").mkdir(parents=True)
+    assert "src/vendored/inner" in watched(root, checkout=None)
+    (root / "src/vendored/.git").mkdir()
+    assert not {path for path in watched(root, checkout=None) if "vendored/" in path}
+
+
+def test_what_git_writes_for_itself_matters_never_even_where_all_files_do(root: Path) -> None:
+    found = places(sources(root, checkout=None), lambda paths: frozenset())
+    assert found.matters(str(root / "src/new.py")) and found.matters(str(root / ".git/HEAD"))
+    for path in (".git/index", ".git/objects/ab/cd", ".git/FETCH_HEAD"):
+        assert not found.matters(str(root / path)), path
+
+
 @pytest.mark.parametrize(
     ("path", "matters"),
     [
         ("orchestra.yaml", True),
+        ("orchestra.yml", True),
         ("prompts/a.md", True),
         ("prompts/deep/b.md", True),
         ("prompts/new.md", True),
