@@ -110,6 +110,35 @@ def test_a_folder_that_becomes_a_link_after_it_was_seen_is_not_followed(place: P
         artifacts._read(place.root, "out/a.xml")
 
 
+def test_a_file_that_becomes_a_link_or_a_pipe_after_it_was_seen_is_not_read(
+    place: Place, tmp_path: Path
+) -> None:
+    (tmp_path / "theirs").write_text("theirs")
+    (place.root / "link").symlink_to(tmp_path / "theirs")
+    os.mkfifo(place.root / "pipe")
+    for path in ("link", "pipe", "."):
+        with pytest.raises(OSError):
+            artifacts._read(place.root, path)
+
+
+def test_what_git_keeps_for_itself_is_no_artifact(place: Place) -> None:
+    attempt = place.begin(".git", ".git/**", ".git/config", "sub/.git/*", "**/config")
+    place.write(".git/config", "url = https://user:token@example.org")
+    place.write("sub/.git/config", "the same")
+    place.write("sub/config", "no secret")
+    assert [file.path for file in attempt.keep()] == ["sub/config"]
+
+
+def test_no_more_is_looked_at_than_a_build_can_wait_for(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artifacts, "LOOKED_AT", 5)
+    attempt = place.begin("out/*.xml")
+    for number in range(10):
+        place.write(f"out/{number}.xml")
+    assert len(attempt.keep()) == 5
+
+
 def test_what_is_too_large_or_too_many_is_named_and_not_kept(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,16 +35,20 @@ class Bell:
         self.patience = 30.0
         self.commands = commands
         self.seconds = 30.0
+        self.environ: dict[str, str] = {}
+        self.fails: Callable[[str, str | None], None] = lambda message, hint: self.said.append(
+            (message, hint)
+        )
 
     @contextmanager
     def rung(self, *events: Event) -> Iterator[Hooks]:
         hooks = Hooks(
             self.commands,
             self.root,
-            environment(self.root.parent),
+            environment(self.root.parent) | self.environ,
             self.logs,
             SystemClock(),
-            lambda message, hint: self.said.append((message, hint)),
+            self.fails,
             seconds=self.seconds,
             patience=self.patience,
         )
@@ -73,6 +77,17 @@ def test_a_hook_gets_its_event_the_root_and_the_environment_of_attempts(tmp_path
     assert bell.read("env") == "one b1\n"
     assert (bell.logs / "hook-001-task_landed.log").read_text() == f"{bell.root}\nx\n"
     assert bell.said == []
+
+
+def test_a_hook_does_not_see_what_attempts_do_not_see(tmp_path: Path) -> None:
+    bell = Bell(tmp_path, task_landed="env > env")
+    (bell.root / ".env").write_text("TOKEN=of-the-repository\n")
+    bell.environ = {"CLAUDECODE": "1", "GIT_INDEX_FILE": "theirs", "TOKEN": "of-the-repository", "KEPT": "1"}
+    with bell.rung(LANDED):
+        pass
+    names = {line.partition("=")[0] for line in bell.read("env").splitlines()}
+    assert {"KEPT", "ORCHESTRA_ROOT"} <= names
+    assert not names & {"CLAUDECODE", "GIT_INDEX_FILE", "TOKEN", "ORCHESTRA_SLOT"}
 
 
 def test_what_prints_nothing_leaves_nothing(tmp_path: Path) -> None:
@@ -109,6 +124,15 @@ def test_the_last_one_comes_when_all_others_have_ended(tmp_path: Path) -> None:
     assert bell.read("log").split() == [*["landed"] * (AT_ONCE + 2), "finished"]
 
 
+def test_no_more_than_so_many_run_at_a_time(tmp_path: Path) -> None:
+    bell = Bell(tmp_path, task_landed="while ! test -e go; do sleep 0.02; done; echo >> done")
+    with bell.rung(*[LANDED] * (AT_ONCE + 2)):
+        # The log of each is there from its start.
+        assert len(list(bell.logs.iterdir())) == AT_ONCE
+        (bell.root / "go").touch()
+    assert bell.read("done").count("\n") == AT_ONCE + 2
+
+
 @pytest.mark.parametrize(
     ("command", "how", "logged"),
     [
@@ -130,7 +154,7 @@ def test_one_that_fails_is_told_and_changes_nothing(
 
 
 def test_one_that_takes_too_long_is_stopped_with_all_that_it_started(tmp_path: Path) -> None:
-    bell = Bell(tmp_path, task_landed="setsid sleep 600 & echo $! > pid; sleep 600")
+    bell = Bell(tmp_path, task_landed="setsid sleep 60 & echo $! > pid; sleep 60")
     bell.seconds = 0.5
     began = time.monotonic()
     with bell.rung(LANDED):
@@ -164,3 +188,26 @@ def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
     with bell.rung(LANDED):
         pass
     assert bell.said[0][0].startswith("the hook on task_landed did not start: cannot start sh: no directory")
+
+
+def test_a_folder_of_logs_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    bell = Bell(tmp_path, task_landed="touch done")
+    bell.logs.write_text("a file")
+    with bell.rung(LANDED, LANDED):
+        pass
+    assert [said.partition(":")[0] for said, _ in bell.said] == ["the hook on task_landed did not start"] * 2
+
+
+def test_none_outlives_a_build_that_is_cut_off_at_its_end(tmp_path: Path) -> None:
+    bell = Bell(tmp_path, build_started="echo $$ > pid; exec sleep 60", task_landed="exit 3")
+
+    def interrupted(message: str, hint: str | None) -> None:
+        raise KeyboardInterrupt
+
+    bell.fails = interrupted
+    with pytest.raises(KeyboardInterrupt), bell.rung(STARTED) as hooks:
+        pid, until = bell.root / "pid", time.monotonic() + 30
+        while not (pid.exists() and pid.read_text()):
+            assert time.monotonic() < until
+        hooks.notify(LANDED)
+    assert int(bell.read("pid")) not in processes()

@@ -186,6 +186,7 @@ def test_a_landed_commit_tells_task_key_and_attempt() -> None:
         ("refs/orchestra/rejected/b1-1", ("rejected", "alpha", None, "b1-1")),
         ("refs/orchestra/failed/b1-1", ("failed", "alpha", None, "b1-1")),
         ("refs/orchestra/tips/main", None),
+        ("refs/orchestra/rejected/b1-1/more", None),
         ("refs/heads/rejected/b1-1", None),
     ],
 )
