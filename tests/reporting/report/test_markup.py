@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestra.model.text import clean
@@ -44,6 +44,7 @@ def read(page: str) -> Reader:
     return reader
 
 
+@example("&lt;b&gt; &amp;amp; &#60;i&#62; &quot")
 @given(st.one_of(texts(), st.text("<>&\"'/= sc\n"), st.just(HOSTILE)))
 def test_any_text_comes_out_as_it_went_in_and_makes_no_element(text: str) -> None:
     made = element("p", text, element("b", text), title=text)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestra.model.events import AttemptFinished, AttemptSlot, AttemptStarted, BuildStarted, Event
+from orchestra.model.events import AttemptFinished, AttemptSlot, AttemptStarted, BuildStarted, Event, Notice
 from orchestra.model.outcomes import Outcome, Wait
 from orchestra.reporting.report.charts import clock, levels
 from orchestra.reporting.report.numbers import (
@@ -57,6 +58,8 @@ def test_what_runs_and_waits_at_each_moment() -> None:
     assert found == [(0, 2, 0), (1, 1, 1), (2, 2, 0), (4, 1, 0), (5, 1, 0), (9, 0, 0)]
     assert mean_running(told(PARALLEL)) == 12 / 9
     assert mean_running(told(build())) is None
+    # What the build did before and after is no part of it.
+    assert mean_running(told([*build(attempt("a", 2, 4)), Notice(110.0, "b", "done")])) == 1.0
 
 
 @SOME
@@ -75,14 +78,23 @@ def test_in_any_story_as_many_run_as_have_begun_and_not_ended(events: list[Event
 
 def test_waiting_is_summed_by_cause_the_longest_first() -> None:
     assert list(waited(told(PARALLEL)).items()) == [("needs", 5.0), ("slot", 1.0), ("write-write", 1.0)]
+    often = build(
+        attempt("a", 4, 5, Wait("slot", 1.0), Wait("API", 1.5)), attempt("b", 1, 5, Wait("slot", 1.0))
+    )
+    assert list(waited(told(often)).items()) == [("slot", 2.0), ("API", 1.5)]
 
 
 def test_the_critical_path_goes_back_from_the_end_to_what_let_each_start() -> None:
     assert [each.task for each in critical_path(told(PARALLEL))] == ["b", "c", "d"]
     retried = build(
-        attempt("a", 0, 2), attempt("a", 3, 8, Wait("slot", 1.0), number=2), attempt("b", 0, 1, slot=2)
+        attempt("a", 0, 2), attempt("a", 3, 8, Wait("slot", 1.0), number=2), attempt("b", 0, 2.5, slot=2)
     )
     assert [(each.task, each.number) for each in critical_path(told(retried))] == [("a", 1), ("a", 2)]
+    # Another ended at the same moment; it is not what this one waited for.
+    needing = build(
+        attempt("a", 0, 4), attempt("b", 0, 4.005, slot=2), attempt("c", 4, 6, Wait("needs", 4.0, "a"))
+    )
+    assert [each.task for each in critical_path(told(needing))] == ["a", "c"]
     alone = build(attempt("a", 1, 2, Wait("verify", 1.0)))
     assert [each.task for each in critical_path(told(alone))] == ["a"]
     assert critical_path(told(build())) == ()
@@ -146,6 +158,8 @@ def test_two_builds_beside_each_other() -> None:
     turned = compare(told(), told(STORY[:40])).turned
     assert ("hang", "failed", None) in {(task.task, task.now, task.before) for task in turned}
     assert "alpha" not in {task.task for task in turned}
+    smaller = replace(before, tasks=tuple(task for task in before.tasks if task.name != "b"))
+    assert [(task.task, task.before) for task in compare(now, smaller).turned] == [("b", None)]
 
 
 @given(st.floats(0, 1e12).map(lambda value: value if value >= 1e-9 else 0.0))
