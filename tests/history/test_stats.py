@@ -23,7 +23,7 @@ from orchestra.history.stats import read_stats, read_task
 from orchestra.history.storing import rows
 from orchestra.history.sums import DAY, FILLED
 from orchestra.model.events import AttemptFinished, AttemptStarted, Event, TaskAgain, TaskRejected
-from orchestra.model.outcomes import Fault, Final, Outcome, Wait
+from orchestra.model.outcomes import Fault, Final, Outcome, Usage, Wait
 from orchestra.model.spread import Spread, spread
 
 from .streams import attempt, builds, emptied, finished, landed, null_build, real_build, record, started
@@ -292,6 +292,25 @@ def test_periods_cover_all_days_and_are_few(tmp_path: Path, days: list[int]) -> 
     )
     assert periods[0].start <= min(days) * DAY
     assert periods[-1].start + periods[-1].days * DAY == (max(days) + 1) * DAY
+
+
+def test_of_a_day_that_is_wanted_in_part_that_part_counts(path: Path, history: History) -> None:
+    for number, hour in enumerate((1, 10, 20, 24, 30)):
+        record(path, real_build(f"b{number}", time=hour * 3600.0))
+    for since, left in ((0, 5), (5, 4), (12, 3), (24, 2), (25, 1), (40, 0)):
+        found = agree(history, Wanted(since * 3600.0))
+        assert found.builds is not None and (found.tally.attempts, found.builds.builds) == (left, left)
+        assert agree(history, Wanted(since * 3600.0, task="alpha")).tally.attempts == left
+
+
+def test_what_an_agent_boasts_of_does_not_overflow_the_sums(path: Path, history: History) -> None:
+    for number in range(12):
+        *before, end = attempt(build=f"b{number}")
+        assert isinstance(end, AttemptFinished)
+        absurd = replace(end, seconds=1e300, usage=Usage(2**62, 2**62, usd=1e300))
+        record(path, (started(f"b{number}"), *before, absurd))
+    tally = agree(history, EVERYTHING).tally
+    assert (tally.seconds, tally.usd, tally.tokens) == (12e9, 12e6, 12 * 10**12)
 
 
 def test_the_most_failing_are_those_that_surely_fail(path: Path, history: History) -> None:

@@ -93,6 +93,12 @@ def test_junit_tells_how_tasks_ended_and_which_left_which_tests() -> None:
     assert root[1][0][0].attrib == {"name": "orchestra.task", "value": "alpha"}
 
 
+def test_what_xml_cannot_hold_is_left_out_of_junit() -> None:
+    text = junit(report_of(told(), "a\ufffe\uffff\x00\x1b\udc80b"))
+    names = [case.get("name", "") for case in ElementTree.fromstring(text).iter("testcase")]
+    assert any(name.startswith("a??") and name.endswith("b") for name in names)
+
+
 def outside(text: str) -> str:
     """Markdown without its code: what would be markup."""
     lines = [line for line in text.split("\n") if not line.startswith("    ")]

@@ -40,6 +40,32 @@ def test_states_words_and_times() -> None:
     assert [found.count(state) for state in ("passed", "failed", "error", "skipped")] == [1, 1, 1, 1]
 
 
+def test_the_first_that_went_wrong_says_how_it_ended() -> None:
+    found = read(
+        "<testsuite>"
+        "<testcase name='a'><failure message='first'/><error message='then'/><skipped/></testcase>"
+        "<testcase name='b'><skipped message='first'/><error message='then'/></testcase>"
+        "</testsuite>"
+    )
+    assert found is not None
+    assert [(case.state, case.words) for case in found.cases] == [("failed", "first"), ("error", "then")]
+
+
+def test_a_test_belongs_to_the_suite_in_which_it_stands() -> None:
+    found = read(
+        "<testsuites><testsuite name='outer'><testcase name='1'/><testsuite name='inner'><testcase name='2'/>"
+        "</testsuite><testcase name='3'/></testsuite><testsuite><testcase name='4'/></testsuite></testsuites>"
+    )
+    assert found is not None
+    assert [case.suite for case in found.cases] == ["outer", "inner", "outer", ""]
+
+
+@pytest.mark.parametrize("told", ["-1", "nan", "inf", "1e300", "soon", ""])
+def test_a_time_that_is_none_counts_nothing(told: str) -> None:
+    found = read(f"<testsuite><testcase name='a' time='{told}'/></testsuite>")
+    assert found is not None and [case.seconds for case in found.cases] == [0.0]
+
+
 def test_other_xml_is_no_test_report() -> None:
     assert read("<coverage line-rate='1'><packages/></coverage>") is None
     assert read("<a><testsuite/></a>") is None

@@ -23,7 +23,7 @@ from orchestra.model.events import (
     VerifyStarted,
 )
 from orchestra.model.graph import EdgeKind
-from orchestra.model.outcomes import Outcome, Phase
+from orchestra.model.outcomes import Outcome, Phase, Wait
 from orchestra.model.planned import Before, PlannedTask
 from orchestra.reporting.report.trace import LANDINGS, trace_of, trace_text
 from orchestra.reporting.report.tracing import TraceFile
@@ -179,6 +179,62 @@ def test_slots_are_rows_with_phases_and_needs_are_arrows() -> None:
     assert arrow == [("s", 4 * second - 1), ("f", 6 * second)]
     running = [event["args"]["running"] for event in found if event["name"] == "attempts"]
     assert running == [1, 0, 1, 0]
+
+
+def test_arrows_join_the_attempts_that_waited_for_one_another() -> None:
+    needs, reads = EdgeKind.NEED, EdgeKind.READ
+    plan = tuple(
+        PlannedTask(
+            name, name, 0, tuple(Before(first, kind) for first, kind in before), (), (), (), False, ()
+        )
+        for name, before in {
+            "a": (),
+            "b": (("a", needs),),
+            "c": (("a", needs), ("b", reads)),
+            "d": (("c", needs),),
+        }.items()
+    )
+    events: list[Event] = [
+        BuildStarted(100.0, "b", ("a", "b", "c", "d"), "c", None, 2),
+        BuildPlanned(100.0, "b", plan),
+    ]
+    for task, name, slot, start, end in (
+        ("a", "a-1", 1, 101, 102),
+        ("a", "a-2", 2, 103, 105),
+        ("b", "b-1", 3, 106, 108),
+        ("c", "c-1", 4, 109, 110),
+        (
+            "d",
+            "d-1",
+            5,
+            104,
+            112,
+        ),  # its clock was set back: it seems to have begun before what it needs ended
+    ):
+        waits = (Wait("slot", 1.0),) if task == "b" else ()
+        number = int(name[-1])
+        events += [
+            AttemptStarted(float(start), "b", task, name, number, "s", "c", "k1:0", (), waits),
+            AttemptSlot(float(start), "b", task, name, slot, "log"),
+            AttemptFinished(float(end), "b", task, name, Outcome.SUCCESS, None, "", float(end - start)),
+        ]
+    found = check(told(events))
+    slots = {event["tid"]: event["args"]["name"] for event in found if event["name"] == "thread_name"}
+    arrows = [
+        [
+            (slots[event["tid"]], event["ts"])
+            for event in found
+            if event["ph"] in "sf" and event["id"] == number
+        ]
+        for number in sorted({event["id"] for event in found if event["ph"] == "s"})
+    ]
+    second = 1_000_000
+    left = ("slot 2", 5 * second - 1)
+    assert arrows == [[left, ("slot 3", 6 * second)], [left, ("slot 4", 9 * second)]]
+    depth = [
+        (event["ts"] / second, event["args"]["queued"]) for event in found if event["name"] == "attempts"
+    ]
+    assert [moment for moment, queued in depth if queued] == [5.0] and dict(depth)[6.0] == 0
 
 
 def test_a_file_has_the_trace_also_of_a_build_without_an_end(tmp_path: Path) -> None:
