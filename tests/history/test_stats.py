@@ -313,6 +313,22 @@ def test_what_an_agent_boasts_of_does_not_overflow_the_sums(path: Path, history:
     assert (tally.seconds, tally.usd, tally.tokens) == (12e9, 12e6, 12 * 10**12)
 
 
+def test_the_slowest_are_those_whose_attempts_take_longest(path: Path, history: History) -> None:
+    for task, times in {"often": (4.0,) * 5, "long": (9.0,), "short": (1.0, 3.0)}.items():
+        for number, seconds in enumerate(times):
+            *before, end = attempt(task, f"{task}{number}")
+            assert isinstance(end, AttemptFinished)
+            record(path, (started(f"{task}{number}", (task,)), *before, replace(end, seconds=seconds)))
+    *before, end = attempt("short", "short9")
+    assert isinstance(end, AttemptFinished)
+    failed = replace(end, seconds=2.0, outcome=Outcome.FAILED)
+    record(path, (started("short9", ("short",)), *before, failed))
+    found = agree(history, EVERYTHING).slowest
+    assert [group.name for group in found] == ["long", "often", "short"]
+    # How long it takes is a matter of those that went well.
+    assert (found[-1].p50_s, found[-1].p90_s) == (1.0, 3.0)
+
+
 def test_the_most_failing_are_those_that_surely_fail(path: Path, history: History) -> None:
     outcomes = {"once": [False], "often": [False] * 9 + [True], "never": [True] * 5}
     for task, ended in outcomes.items():

@@ -8,10 +8,11 @@ from datetime import UTC
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestra.model.agents import AgentEvent
 from orchestra.model.errors import Place
-from orchestra.model.events import Event, TaskFailed
+from orchestra.model.events import AgentDid, Event, TaskFailed
 from orchestra.model.outcomes import Outcome
-from orchestra.reporting.github import GitHubLines, annotation, harmless
+from orchestra.reporting.github import KEPT, GitHubLines, annotation, harmless
 from orchestra.reporting.lines import NORMAL, QUIET, VERBOSE
 
 from .samples import histories, raw_characters, texts, unhurried
@@ -60,6 +61,24 @@ def test_what_runs_is_told_as_it_starts_and_the_header_stands_outside_of_groups(
 def test_the_first_task_s_group_is_without_the_header() -> None:
     text = read([START, began("alpha", 0), TaskFailed(T, B, "alpha", "a1", Outcome.FAILED, "no")])
     assert text.startswith("building 12 tasks") and text.count("building 12 tasks") == 1
+
+
+def test_a_group_holds_the_last_of_what_happened_and_no_more() -> None:
+    says = [
+        AgentDid(T, B, "alpha", "alpha-1", AgentEvent("text", f"word {number}"))
+        for number in range(KEPT + 50)
+    ]
+    text = read([START, began("alpha", 0), *says, TaskFailed(T, B, "alpha", "alpha-1", Outcome.FAILED, "no")])
+    group = text[text.index("::group::") : text.index("::endgroup::")].splitlines()[1:]
+    assert len(group) == KEPT and group[-1].endswith(f"word {KEPT + 49}") and "word 49" not in "".join(group)
+
+
+def test_a_group_tells_of_its_own_build_only() -> None:
+    cut = AgentDid(T, B, "alpha", "alpha-1", AgentEvent("text", "of the build before"))
+    failed = TaskFailed(T, B, "alpha", "alpha-1", Outcome.FAILED, "no")
+    text = read([START, began("alpha", 0), cut, STORY[-1], START, began("alpha", 0), failed])
+    group = text[text.index("::group::") : text.index("::endgroup::")].splitlines()
+    assert len(group) == 2 and "start" in group[1]
 
 
 def test_quiet_and_verbose_have_annotations_and_no_groups() -> None:

@@ -48,6 +48,7 @@ def test_json_says_what_became_of_each_task() -> None:
     assert tasks["beta"]["seconds"] == 4.5 - 0.0 or abs(tasks["beta"]["seconds"] - 4.5) < 1e-6
     assert tasks["hang"]["attempts"][0]["outcome"] == "timed-out"
     assert found["critical_path"][-1] == "hang-1"
+    assert found["sequential_s"] == sum(each["seconds"] or 0 for each in found["tasks"]) != found["seconds"]
     assert found["tests"][0]["cases"][1]["state"] == "passed"
 
 
@@ -149,4 +150,7 @@ def test_markdown_is_short_and_says_what_matters() -> None:
     assert "| `beta` | landed | 4.5 s | 1 file: `src/a.py` |" in text
     assert "    E   assert 1 == 2\n    1 failed" in text
     assert "`git merge orchestra/build-b1`" in text
+    rows = [line for line in text.split("\n") if line.startswith("| `")]
+    bad = [line for line in rows if "**" in line]
+    assert len(bad) == 4 and rows[:4] == bad
     assert len(text) < 3000

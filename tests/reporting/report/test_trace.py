@@ -7,9 +7,11 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestra.model.errors import ExitStatus, OrchestraError
 from orchestra.model.events import (
     AttemptFinished,
     AttemptSlot,
@@ -244,6 +246,8 @@ def test_a_file_has_the_trace_also_of_a_build_without_an_end(tmp_path: Path) -> 
         file = TraceFile(path, problems.append)
         for event in events:
             file.notify(event)
+        # The last event is the end; of a build that was cut off whoever ran it says so.
+        assert path.exists() == (path == whole)
         file.close()
         assert path.read_text() == trace_text(told(events))
     assert not problems
@@ -259,6 +263,13 @@ def test_there_is_no_file_before_there_is_a_trace(tmp_path: Path) -> None:
     for name in ("old.json", "link.json"):
         TraceFile(tmp_path / name, lambda problem: None)
     assert (tmp_path / "old.json").read_text() == "{}" and (tmp_path / "link.json").is_symlink()
+
+
+def test_where_no_trace_can_be_written_no_build_begins(tmp_path: Path) -> None:
+    problems: list[str] = []
+    with pytest.raises(OrchestraError, match="cannot write") as caught:
+        TraceFile(tmp_path / "nowhere" / "t.json", problems.append)
+    assert caught.value.status is ExitStatus.ENVIRONMENT and not problems
 
 
 def test_that_a_trace_cannot_be_written_is_told_once(tmp_path: Path) -> None:
