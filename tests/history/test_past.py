@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from orchestra.history import past
 from orchestra.history.database import open_for_reading
 from orchestra.history.ledger import NEWEST
-from orchestra.history.past import Took, past_of
+from orchestra.history.past import Took, past_of, seconds_of
 from orchestra.model.outcomes import Outcome, Usage
 
 from .test_ledger import costing, one_build, usd
@@ -41,3 +44,25 @@ def test_it_goes_back_only_so_far(tmp_path: Path) -> None:
     with history:
         found = [took.usd for took in past_of(history, "claude")]
     assert found == [float(n) for n in reversed(range(3, NEWEST + 3))]
+
+
+def test_how_long_tasks_took_is_told_of_the_newest_that_went_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(past, "NEWEST", 2)
+    path = tmp_path / "history.db"
+    outcomes = {
+        "a": (Outcome.SUCCESS, Outcome.FAILED),
+        "a b": (Outcome.NO_CHANGE,),
+        "x": (Outcome.TIMED_OUT,),
+        "often": (Outcome.SUCCESS,) * 4,
+    }
+    for task, several in outcomes.items():
+        for number, outcome in enumerate(several):
+            build = f"{task}{number}"
+            one_build(path, build, costing(task, usd(1.0), build=build, time=1.0 + number, outcome=outcome))
+    history = open_for_reading(path)
+    assert history is not None
+    with history:
+        found = seconds_of(history, ("a", "a b", "x", "nobody", "often"))
+    assert {task: len(seconds) for task, seconds in found.items()} == {"a": 1, "a b": 1, "often": 2}

@@ -76,6 +76,10 @@ def test_an_empty_history_gets_what_git_tells(history: History) -> None:
         *("results-old-1", "/logs/old-1.log"),
     )
     assert [(ending.kind, ending.commit) for ending in first.endings] == [("landed", "landed-old-1")]
+    (rejected,) = read_task(history, "gamma").attempts
+    assert [(ending.kind, ending.kept) for ending in rejected.endings] == [
+        ("rejected", "refs/orchestra/rejected/old-3")
+    ]
     assert all(attempt.rebuilt for attempt in (newer, first))
     assert history.connection.execute("PRAGMA foreign_key_check").fetchall() == []
 
@@ -85,6 +89,20 @@ def test_once_more_puts_in_nothing(history: History) -> None:
     before = dump(history)
     assert rebuild(history, OLD, None, no_log) == Rebuilt(0, 0, 0)
     assert dump(history) == before
+
+
+def test_where_it_is_cut_off_nothing_is_put_in(history: History) -> None:
+    before = dump(history)
+
+    def cut_off(build: str, attempt: str) -> str | None:
+        if attempt == "old-3":
+            raise KeyboardInterrupt
+        return None
+
+    with pytest.raises(KeyboardInterrupt):
+        rebuild(history, OLD, None, cut_off)
+    assert dump(history) == before and not history.connection.in_transaction
+    assert rebuild(history, OLD, None, no_log) == Rebuilt(2, 4, 2)
 
 
 def test_what_is_recorded_stays_as_it_is_and_newest(path: Path, history: History) -> None:

@@ -269,6 +269,10 @@ def test_speedup_and_efficiency_are_of_builds_that_ran_something(path: Path, his
     whole = agree(history, EVERYTHING).builds
     assert whole is not None
     assert (whole.builds, whole.busy, whole.speedup, whole.efficiency) == (4, 1, 2.5, 2.5)
+    # Where more could run side by side, there was more time to use.
+    record(path, (started("wide"), finished("wide", ran=3, alpha=Final.LANDED)))
+    whole = agree(history, EVERYTHING).builds
+    assert whole is not None and (whole.speedup, whole.efficiency) == (10 / 4, 10 / (2 + 3 * 2))
 
 
 def test_nothing_recorded_is_no_figure(history: History) -> None:

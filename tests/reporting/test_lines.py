@@ -144,6 +144,16 @@ def test_colours_say_how_it_went(verb: str, code: int) -> None:
     assert f"\x1b[{code}m{verb}\x1b[0m" in read(STORY, color=True)
 
 
+def test_where_what_runs_is_shown_otherwise_starts_are_no_lines() -> None:
+    for starts, verbosity, told in ((True, 0, True), (False, 0, False), (False, 1, True)):
+        written: list[str] = []
+        lines = PlainLines(written.append, verbosity=verbosity, zone=UTC, starts=starts)
+        for event in STORY:
+            lines.notify(event)
+        assert any(" start " in line for line in written) == told
+        assert any(" landed " in line for line in written)
+
+
 def test_a_fresh_task_is_told_once() -> None:
     fresh = [event for event in STORY if getattr(event, "task", "") == "docs"]
     assert read([START, *fresh, *fresh], verbosity=1).count("fresh") == 1

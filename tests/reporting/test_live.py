@@ -124,6 +124,47 @@ def test_after_the_attempt_it_is_verified_and_lands() -> None:
     assert seen(*story, landed("alpha", 7), stale("alpha"))[0].endswith("alpha  queued")
 
 
+def test_what_landed_has_landed_though_it_is_decided_once_more() -> None:
+    story = [start("alpha", "beta"), *map(stale, ("alpha", "beta")), began("alpha", 0), landed("alpha")]
+    assert seen(*story, fresh("alpha"))[-1] == "01:00  1/2  1 landed  1 waiting"
+    # Found stale after all, it runs again and is counted where it is.
+    assert seen(*story, stale("alpha"), began("alpha", 50, 2))[0] == "▸ alpha  preparing (2)  00:10"
+    assert seen(start("alpha"), fresh("alpha"), began("alpha", 0))[-1] == "01:00  0/1  1 running"
+
+
+def test_what_an_agent_did_before_is_not_told_of_what_goes_on_now() -> None:
+    story = [start("alpha"), began("alpha", 0)]
+    story += [AgentDid(T, B, "alpha", "alpha-1", AgentEvent("waiting", "overloaded"))]
+    story += [PhaseStarted(T + 5, B, "alpha", "alpha-1", "check")]
+    assert seen(*story)[0] == "▸ alpha  checking  01:00"
+
+
+def test_what_waits_names_what_it_needs_before_what_it_only_follows() -> None:
+    edges = {
+        "c": (Edge("a", "c", EdgeKind.READ), Edge("b", "c", EdgeKind.NEED)),
+        "d": (Edge("a", "d", EdgeKind.SHARE),),
+    }
+    story = [start("a", "b", "c", "d"), *map(stale, "abcd"), began("a", 0), began("b", 0)]
+    assert [line.strip(" ▸") for line in seen(*story, ahead=Ahead(edges))[2:4]] == [
+        "d  queued",
+        "c  waits for b",
+    ]
+
+
+def test_what_takes_longer_than_usual_is_given_as_long_as_it_may_take() -> None:
+    ahead = Ahead(estimates={"alpha": Spread(30, 90)})
+    story = [start("alpha"), stale("alpha"), began("alpha", 0)]
+
+    def left(at: float, *more: Event) -> str:
+        return seen(*story, *more, ahead=ahead, at=at)[-1]
+
+    assert left(10) == "about 20 s left"
+    assert left(60) == "about 30 s left"
+    assert left(200) == left(10, ended("alpha", 5, 5, result=C1)) == "nearly done"
+    lines = [view(progress(*story, ahead=ahead), T + at, Look(100, 9, color=True))[0] for at in (60, 100)]
+    assert "\x1b[33m01:40 of" in lines[1] and "\x1b[33m01:00" not in lines[0]
+
+
 def test_a_failed_attempt_no_longer_runs() -> None:
     story = [start("alpha"), stale("alpha"), began("alpha", 0), ended("alpha", 5, 5, Outcome.FAILED)]
     assert seen(*story)[-1] == "01:00  0/1  1 waiting"
@@ -160,6 +201,8 @@ def test_what_agents_have_used_is_told_while_they_run() -> None:
     story += [PhaseStarted(T, B, "alpha", "alpha-1", "repair 1"), used(1000, 0.10)]
     assert seen(*story)[0].endswith(" 2.5k tokens  $0.35")
     assert seen(*story)[-1] == "2.5k tokens  $0.35"
+    again = [PhaseStarted(T, B, "alpha", "alpha-1", "repair 2"), used(500, 0.05)]
+    assert seen(*story, *again)[-1] == "3.0k tokens  $0.40"
     whole = AttemptFinished(
         T, B, "alpha", "alpha-1", Outcome.SUCCESS, None, "", 9, C1, usage=Usage(3_000_000, usd=2)
     )
