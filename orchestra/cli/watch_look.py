@@ -8,7 +8,7 @@ from pathlib import Path
 from orchestra.cli.options import Project, Settings
 from orchestra.model.errors import OrchestraError
 from orchestra.model.tasks import Manifest
-from orchestra.vcs.advance import finish_or_drop, rebased_in, said_of, under_way
+from orchestra.vcs.advance import checkouts_of, finish_or_drop, git_dir_of, rebased_in, said_of, under_way
 from orchestra.vcs.command import decode, encode
 from orchestra.vcs.repository import Head, Repository
 from orchestra.watching.builder import WorkOrder, troubles
@@ -62,6 +62,10 @@ class DiskLooker:
         commit = head.commit
         try:
             target = project.target
+            if order.advance and target.branch is not None and target.branch != head.branch:
+                busy = _elsewhere(repository, target.branch)
+                if busy is not None:
+                    return Look(self._places(repository, target, self._good), busy=busy)
             commit = target.commit
             if order.include_dirty:
                 from orchestra.vcs.snapshot import snapshot
@@ -138,6 +142,18 @@ def _in_the_middle(repository: Repository, head: Head) -> str | None:
     lock = repository.git_dir / "index.lock"
     if lock.exists():
         return f"git is at work: {lock} exists (if no git is, remove it)"
+    return None
+
+
+def _elsewhere(repository: Repository, branch: str) -> str | None:
+    """What git is in the middle of where a branch is checked out that is not the one here, in words."""
+    rebased = rebased_in(repository.common_dir, branch)
+    if rebased is not None:
+        return f"{said_of('rebase', rebased)}: {finish_or_drop('rebase')}"
+    for place in checkouts_of(repository.command, branch):
+        what = under_way(git_dir_of(repository.command.at(place))) if place.is_dir() else None
+        if what is not None:
+            return f"{said_of(what, place)}: {finish_or_drop(what)}"
     return None
 
 
