@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.cli.scratch import Called, Scratch
+from tests.cli.watching import Watch
 
 pytestmark = pytest.mark.slow
 
@@ -163,3 +165,25 @@ def test_a_build_with_nothing_to_do_looks_at_no_machine(scratch: Scratch) -> Non
     imported = {line.rpartition("|")[2].strip() for line in called.stderr.splitlines()}
     assert "orchestra.execution.machine" in imported
     assert not imported & {"psutil", "orchestra.history.queries"}
+
+
+def test_a_budget_is_that_of_the_whole_watch_and_each_build_has_no_more_than_the_manifest_gives(
+    agent: Scratch,
+) -> None:
+    def again(name: str, cost: str) -> None:
+        agent.write(f"prompts/{name}.md", f"# Do {name}\n\nWRITE {name}.txt COST {cost} .\n")
+
+    prompts(agent, dict.fromkeys("ab", "COST 0.5"), "limits: {usd: 0.5, jobs: 1, memory: 100%}\n")
+    with Watch(agent, "--budget", "1") as watch:
+        first = watch.built()
+        assert first["tasks"] == {"a": "landed", "b": "skipped"}
+        again("b", "0.50")
+        second = watch.built()
+        assert second["tasks"] == {"a": "fresh", "b": "landed"}
+        # Of the whole watch's budget nothing is left.
+        again("a", "0.51")
+        third = watch.built()
+        assert (third["ran"], third["tasks"]) == (0, {"a": "skipped", "b": "fresh"})
+        watch.signal(signal.SIGINT)
+        watch.ends()
+    assert watch.told[-1]["event"] == "watch_stopped" and watch.told[-1]["usd"] == 1.0
