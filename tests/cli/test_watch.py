@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import signal
 import subprocess
+import sys
 
 import pytest
 
 from tests.cli.scratch import Scratch
-from tests.cli.watching import Watch, waits, writes
+from tests.cli.watching import LIMIT, Watch, children, outlive, waits, writes
 from tests.reporting.samples import validator
 
 pytestmark = pytest.mark.slow
@@ -184,6 +187,8 @@ def test_what_is_broken_is_told_with_its_place_and_the_last_good_one_goes_on(pro
         assert trouble["errors"][0]["file"] == "prompts/b.md"
         writes(project, "b", "2")
         assert watch.built()["landed"] == 1
+    # Though it looked again in between, what is wrong is told once.
+    assert watch.count("watch_trouble") == 2
 
 
 def test_without_a_manifest_that_can_be_read_it_waits_for_one(scratch: Scratch) -> None:
@@ -350,12 +355,48 @@ def test_killed_it_takes_its_build_with_it(scratch: Scratch) -> None:
     scratch.commit()
     with Watch(scratch) as watch:
         watch.event("phase_started", phase="agent")
+        started = children(watch.process.pid)
         watch.signal(signal.SIGKILL)
         watch.ends()
+        assert started and not outlive(started)
         # Who comes next is not kept waiting by what is left of it.
         (scratch.home / "go").touch()
         done = scratch.orchestra("build", "--wait", "--json")
         assert done.finished["ok"]
+
+
+def test_a_build_that_is_killed_is_told_and_the_watch_goes_on(scratch: Scratch) -> None:
+    waits(scratch, "slow")
+    scratch.commit()
+    with Watch(scratch) as watch:
+        watch.event("phase_started", phase="agent")
+        holder = json.loads((scratch.root / ".git/orchestra/building.json").read_text())
+        os.kill(holder["pid"], signal.SIGKILL)
+        (trouble,) = watch.event("watch_trouble")["errors"]
+        assert "was killed by signal 9" in trouble["message"] and trouble["hint"]
+        watch.idle()
+        (scratch.home / "go").touch()
+        writes(scratch, "other")
+        assert watch.built()["landed"] == 2
+
+
+def test_where_nobody_reads_any_more_it_ends_with_its_build(scratch: Scratch) -> None:
+    waits(scratch, "slow")
+    scratch.commit()
+    command = [sys.executable, "-m", "orchestra", "watch", "--json"]
+    with subprocess.Popen(
+        command, cwd=scratch.root, env=scratch.env, stdout=subprocess.PIPE, text=True
+    ) as watch:
+        assert watch.stdout is not None
+        while json.loads(watch.stdout.readline())["event"] != "phase_started":
+            pass
+        started = children(watch.pid)
+        watch.stdout.close()
+        try:
+            watch.wait(LIMIT)
+        finally:
+            watch.kill()
+    assert started and not outlive(started)
 
 
 def test_a_worktree_and_a_name_with_spaces_are_watched_too(project: Scratch) -> None:

@@ -134,6 +134,19 @@ def test_who_asks_for_a_build_hears_what_it_waits_for(scratch: Scratch, terminal
     terminal.sees("1 task is fresh")
 
 
+def test_who_asks_gets_what_failed_tried_again(scratch: Scratch) -> None:
+    scratch.prompt("bad", f"test -e {scratch.home}/mended && touch bad.txt", claims={"write": ["bad.txt"]})
+    scratch.commit()
+    with Terminal(scratch) as terminal:
+        terminal.sees("1 failed")
+        terminal.sees("for changes")
+        (scratch.home / "mended").touch()
+        terminal.press("b")
+        terminal.sees("1 landed")
+        terminal.press("q")
+        assert terminal.ends() == 0
+
+
 @pytest.mark.parametrize(
     ("end", "status"),
     [

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -147,13 +148,22 @@ def children(pid: int) -> list[int]:
         return []
 
 
-def alive(pids: list[int]) -> list[int]:
-    """Those of the processes that still live."""
+def outlive(pids: list[int]) -> list[int]:
+    """Those of the processes that do not end, however long one waits; who has ended and was not fetched has ended."""
+    import psutil
+
     found = []
     for pid in pids:
+        with suppress(psutil.NoSuchProcess):
+            found.append(psutil.Process(pid))
+
+    def at_work(process: psutil.Process) -> bool:
         try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            continue
-        found.append(pid)
-    return found
+            return bool(process.status() != psutil.STATUS_ZOMBIE)
+        except psutil.NoSuchProcess:
+            return False
+
+    end = time.monotonic() + LIMIT
+    while (found := list(filter(at_work, found))) and time.monotonic() < end:
+        psutil.wait_procs(found, timeout=0.05)
+    return [process.pid for process in found]
