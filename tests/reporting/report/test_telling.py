@@ -7,14 +7,28 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestra.model.events import AttemptStarted, BuildFinished, BuildPlanned, MachineSampled
+from orchestra.model.events import (
+    AttemptStarted,
+    BuildFinished,
+    BuildPlanned,
+    Event,
+    MachineSampled,
+    Notice,
+    PhaseStarted,
+    TaskAgain,
+    TaskDecided,
+    TaskFailed,
+    TaskLanded,
+    VerifyStarted,
+)
+from orchestra.model.freshness import State
 from orchestra.model.graph import EdgeKind
-from orchestra.model.outcomes import Usage
+from orchestra.model.outcomes import Outcome, Usage
 from orchestra.model.planned import Before, PlannedTask
 from orchestra.reporting.story import Edge, Waited
 from orchestra.reporting.telling import story_of
 from tests.reporting.samples import histories
-from tests.reporting.stories import STORY, B, T, waited
+from tests.reporting.stories import C0, C1, NEVER, START, STORY, B, T, began, ended, waited
 
 from .kit import SOME, told, written
 
@@ -88,6 +102,65 @@ def test_what_is_unknown_is_not_counted_as_nothing() -> None:
     priced = story_of(events)
     assert priced is not None and priced.usd == 0.5
     assert next(task for task in priced.tasks if task.name == "alpha").attempts[0].usage == Usage()
+
+
+def became(*events: Event) -> tuple[str | None, str]:
+    """What became of `alpha` in a build that was killed after these events, and why."""
+    (task,) = [task for task in told([START, *events]).tasks if task.name == "alpha"]
+    return task.final, task.why
+
+
+def test_of_a_build_that_was_killed_each_task_is_where_it_was() -> None:
+    stale = TaskDecided(T, B, "alpha", State.STALE, "k1:0", C0, NEVER)
+    fresh = TaskDecided(T, B, "alpha", State.FRESH, "k1:0", C0)
+    again = TaskAgain(T, B, "alpha", "alpha-1", "in the way", ("a",))
+    landed = TaskLanded(T, B, "alpha", "alpha-2", C1, ("a",), True)
+    stopped = TaskFailed(T, B, "alpha", "alpha-1", Outcome.INTERRUPTED, "stopped")
+    assert became(fresh) == ("fresh", "")
+    assert became(fresh, stale) == became(fresh, began("alpha", 0)) == (None, "")
+    assert became(stale, began("alpha", 0), again) == (None, "in the way")
+    assert became(began("alpha", 0), again, began("alpha", 1, 2), landed) == ("landed", "")
+    # Decided once more at the end, it is fresh: it landed all the same.
+    assert became(landed, fresh) == ("landed", "")
+    assert became(landed, stale, began("alpha", 2, 3)) == (None, "")
+    assert became(began("alpha", 0), stopped) == ("interrupted", "stopped")
+
+
+def test_what_was_under_way_when_it_was_killed_goes_on_to_the_end() -> None:
+    story = told(
+        [
+            START,
+            began("alpha", 0),
+            PhaseStarted(T + 1, B, "alpha", "alpha-1", "setup"),
+            PhaseStarted(T + 2, B, "alpha", "alpha-1", "agent"),
+            VerifyStarted(T + 3, B, C1, "beta"),
+            Notice(T + 5, B, "last words"),
+        ]
+    )
+    (attempt,), (verified,) = story.attempts, story.verifications
+    assert [(phase.name, phase.start - T, phase.end - T) for phase in attempt.phases] == [
+        ("setup", 1, 2),
+        ("agent", 2, 5),
+    ]
+    assert (verified.task, verified.start - T, verified.end - T, verified.passed) == ("beta", 3, 5, None)
+
+
+def test_what_failed_keeps_what_it_made() -> None:
+    (hang,) = [task for task in told().tasks if task.name == "hang"]
+    assert (hang.final, hang.kept) == ("failed", C1)
+    (noop,) = [task for task in told().tasks if task.name == "noop"]
+    assert noop.kept is None
+
+
+def test_a_number_that_is_none_is_unknown() -> None:
+    events = written([START, began("alpha", 0), ended("alpha", 2, 2.0)])
+    for odd in (float("nan"), float("inf"), 1e300, True, "1"):
+        events[-1]["usage"] = {"usd": odd, "input_tokens": odd}
+        events[-1]["peak_bytes"] = odd
+        story = story_of(events)
+        assert story is not None
+        (attempt,) = story.attempts
+        assert (attempt.usage.usd, attempt.usage.tokens, attempt.peak_bytes) == (None, None, 0)
 
 
 def test_where_no_build_began_there_is_no_story() -> None:
