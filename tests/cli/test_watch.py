@@ -148,6 +148,23 @@ def test_restart_ends_the_build_and_begins_another(scratch: Scratch) -> None:
         assert scratch.read("slow.txt") == "2\n"
 
 
+def test_a_commit_does_not_restart_a_build_which_follows_the_branch_by_itself(scratch: Scratch) -> None:
+    waits(scratch, "slow")
+    scratch.write("orchestra.yaml", "version: 1\n")
+    scratch.commit()
+    with Watch(scratch, "--on-busy", "restart") as watch:
+        watch.event("phase_started", phase="agent")
+        scratch.write("notes.txt", "new\n")
+        scratch.commit()
+        # What is told of this shows that it has looked.
+        scratch.write("orchestra.yaml", "version: 0\n")
+        watch.event("watch_trouble")
+        scratch.write("orchestra.yaml", "version: 1\n")
+        (scratch.home / "go").touch()
+        finished = watch.event("build_finished")
+        assert (finished["interrupted"], finished["landed"]) == (False, 1)
+
+
 def test_ignore_leaves_it_to_the_next_change(scratch: Scratch) -> None:
     waits(scratch, "slow")
     writes(scratch, "other")
@@ -241,6 +258,23 @@ def test_what_a_task_landed_of_its_own_prompts_starts_nothing(scratch: Scratch) 
         assert watch.event("change_seen")["changed"] == ["other"]
         watch.built()
     assert watch.count("change_seen") == 1
+
+
+def test_an_edit_that_is_taken_back_while_it_is_built_is_built_again(scratch: Scratch) -> None:
+    writes(scratch, "b")
+    waits(scratch, "slow")
+    scratch.commit()
+    writes(scratch, "b", "2")
+    with Watch(scratch) as watch:
+        watch.event("task_landed", task="b")
+        # It stands as in the commit that landed, and yet it is nothing that a task wrote.
+        scratch.git("checkout", "-q", "--", "prompts/b.md")
+        seen = watch.event("change_seen")
+        assert (seen["effect"], seen["changed"], seen["again"]) == ("queued", ["b"], ["b"])
+        (scratch.home / "go").touch()
+        watch.event("build_finished")
+        watch.built()
+        assert scratch.read("b.txt") == "1\n"
 
 
 def test_polling_sees_the_same(project: Scratch) -> None:

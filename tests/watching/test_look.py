@@ -23,9 +23,11 @@ def person(tmp_path: Path) -> Person:
     return person
 
 
-def looker(person: Person, *, into: str | None = None, advance: bool = True) -> DiskLooker:
+def looker(
+    person: Person, *, into: str | None = None, advance: bool = True, dirty: bool = False
+) -> DiskLooker:
     place = str(person.root)
-    order = WorkOrder(place, None, None, into, advance, False, Manifest((), {}), (), None, None)
+    order = WorkOrder(place, None, None, into, advance, dirty, Manifest((), {}), (), None, None)
     return DiskLooker(order, person.root, f"{place}/orchestra.yaml", ())
 
 
@@ -82,6 +84,11 @@ def test_so_is_what_git_does_where_the_branch_to_build_is_checked_out(person: Pe
     found = looker(person, into="side").look()
     assert found.sight is None and found.busy is not None
     assert f"a {what} is under way in {other}" in found.busy
+    if what == "rebase":
+        # Checked out here, too, it would be moved when the rebase ends.
+        person.git("checkout", "-q", "--ignore-other-worktrees", "side")
+        assert str(other) in (looker(person).look().busy or "")
+        person.git("checkout", "-q", "main")
     # What is built here, or moves no branch, need not wait for that.
     assert looker(person).look().busy is None
     assert looker(person, into="side", advance=False).look().busy is None
@@ -97,6 +104,41 @@ def test_a_command_of_git_that_is_at_work_is_waited_for(person: Person) -> None:
     assert found.busy is not None and str(lock) in found.busy
     lock.unlink()
     assert look.look().busy is None
+
+
+def test_of_uncommitted_files_those_matter_that_a_task_claims(person: Person) -> None:
+    person.write(
+        "prompts/a.md",
+        "---\nagent: script\nclaims: {read: ['src/**'], write: [out.txt]}\n---\n# a\n\n```sh\ntrue\n```\n",
+    )
+    person.write("src/in.txt", "1\n")
+    person.write("notes.txt", "1\n")
+    told = {
+        dirty: [
+            path
+            for path in (
+                "src/in.txt",
+                "src/new/deep.txt",
+                "out.txt",
+                "notes.txt",
+                "prompts/b.md",
+                ".git/index",
+            )
+            if looker(person, dirty=dirty).look().places.matters(str(person.root / path))
+        ]
+        for dirty in (False, True)
+    }
+    assert told == {
+        False: ["prompts/b.md"],
+        True: ["src/in.txt", "src/new/deep.txt", "out.txt", "prompts/b.md"],
+    }
+    commits = set()
+    for text in ("1\n", "2\n"):
+        person.write("src/in.txt", text)
+        sight = looker(person, dirty=True).look().sight
+        assert sight is not None
+        commits.add(sight.commit)
+    assert len(commits) == 2, "what is uncommitted is part of what would be built"
 
 
 def test_what_cannot_be_read_leaves_the_last_good_one_where_the_branch_is_now(person: Person) -> None:
