@@ -112,7 +112,8 @@ def test_of_uncommitted_files_those_matter_that_a_task_claims(person: Person) ->
         "---\nagent: script\nclaims: {read: ['src/**'], write: [out.txt]}\n---\n# a\n\n```sh\ntrue\n```\n",
     )
     person.write("src/in.txt", "1\n")
-    person.write("notes.txt", "1\n")
+    for path in ("notes.txt", "out.txt", "src/new/deep.txt"):
+        person.write(path, "1\n")
     told = {
         dirty: [
             path
