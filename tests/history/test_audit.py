@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from orchestra.history.audit import Change, Check, read_changes
-from orchestra.history.database import History, open_history
+from orchestra.history.database import History
 from orchestra.history.statistics import EVERYTHING, Wanted
 from orchestra.model.agents import AgentEvent
 from orchestra.model.events import (
@@ -32,17 +29,6 @@ JUDGED = (
     Judged("check", "pytest -q", True, 0, 1.5, ("2 passed",)),
     Judged("review", "judge", True, None, 4.0, ("fine",)),
 )
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "history.db"
-
-
-@pytest.fixture
-def history(path: Path) -> Iterator[History]:
-    with open_history(path) as opened:
-        yield opened
 
 
 def audited(task: str = "alpha", build: str = "b1", *, time: float = 1001.0) -> list[Event]:

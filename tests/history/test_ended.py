@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from orchestra.history.database import History, open_history
+from orchestra.history.database import History
 from orchestra.history.ended import Ended, attempt_ended
 from orchestra.model.events import (
     AttemptFinished,
@@ -25,17 +22,6 @@ from orchestra.model.outcomes import Outcome
 from .streams import attempt, landed, record, started
 
 LOG = "/logs/b1-alpha-1.log"
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "history.db"
-
-
-@pytest.fixture
-def history(path: Path) -> Iterator[History]:
-    with open_history(path) as opened:
-        yield opened
 
 
 def told(path: Path, history: History, *after: Event, **of_the_end: Any) -> Ended | None:

@@ -22,11 +22,6 @@ from .streams import attempt, emptied, finished, record, started
 DAY = 86_400.0
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "history.db"
-
-
 class Told:
     """What was told to the person."""
 

@@ -54,11 +54,6 @@ TABLES = (
 )
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "history.db"
-
-
 def sizes(path: Path) -> dict[str, int]:
     """How many rows each table has."""
     with closing(sqlite3.connect(path)) as db:

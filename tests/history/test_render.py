@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, timedelta, timezone
 from pathlib import Path
@@ -39,17 +39,6 @@ SCHEMA = json.loads((Path(__file__).parents[2] / "schema" / "history.schema.json
 VALIDATOR = Draft202012Validator(SCHEMA)
 NOW = 1_800_000_000.0
 """2027-01-15 08:00 UTC."""
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "history.db"
-
-
-@pytest.fixture
-def history(path: Path) -> Iterator[History]:
-    with open_history(path) as opened:
-        yield opened
 
 
 def failed(task: str, build: str, *, time: float) -> tuple[Event, ...]:

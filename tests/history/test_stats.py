@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,17 +29,6 @@ from orchestra.model.spread import Spread, spread
 from .streams import attempt, builds, emptied, finished, landed, null_build, real_build, record, started
 
 GOOD = ("success", "no-change")
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "history.db"
-
-
-@pytest.fixture
-def history(path: Path) -> Iterator[History]:
-    with open_history(path) as opened:
-        yield opened
 
 
 # --- the naive oracle ------------------------------------------------------------------------------------------

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,17 +20,6 @@ from orchestra.model.outcomes import Final, Phase
 from .streams import attempt, builds, emptied, finished, landed, record, started
 from .test_render import NOW, eventful
 from .test_text import RAW
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "history.db"
-
-
-@pytest.fixture
-def history(path: Path) -> Iterator[History]:
-    with open_history(path) as opened:
-        yield opened
 
 
 def test_each_attempt_is_a_bar_from_its_start_to_its_end(path: Path, history: History) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,17 +25,6 @@ from orchestra.model.freshness import Reason, ReasonKind
 from orchestra.model.outcomes import Final, Outcome
 
 from .streams import attempt, finished, landed, real_build, record, started
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "history.db"
-
-
-@pytest.fixture
-def history(path: Path) -> Iterator[History]:
-    with open_history(path) as opened:
-        yield opened
 
 
 def ended(**values: Any) -> tuple[Event, ...]:
