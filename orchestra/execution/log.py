@@ -31,13 +31,14 @@ LINE_BYTES = 256 * 2**10
 
 
 def make_logs(folder: Path) -> None:
-    """Make the folder of a build's logs, `builds/ID`, but never the state folder above it.
+    """Make the folder of a build's logs, `builds/ID` in the state folder, which a person may delete at any moment; but
+    never git's folder above that.
 
     Where that is gone, the repository was moved or deleted, and the beginning of another one would only be in the way
     of its return. Raises OSError.
     """
-    folder.parent.mkdir(exist_ok=True, mode=0o700)
-    folder.mkdir(exist_ok=True, mode=0o700)
+    for each in (folder.parent.parent, folder.parent, folder):
+        each.mkdir(exist_ok=True, mode=0o700)
 
 
 class AttemptLog:
